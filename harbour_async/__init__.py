@@ -1,0 +1,1 @@
+"""The asyncio client for Harbour's API v2.2."""

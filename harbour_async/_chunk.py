@@ -1,0 +1,23 @@
+"""One page of a listing as decoding hands it to the walk: parallel columns, no wire."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from attrs import define
+
+T = TypeVar("T")
+
+
+@define
+class Chunk(Generic[T]):
+    """The records of one answer and what the walk must know of each.
+
+    ``ids[i]`` and ``keys[i]`` belong to ``items[i]``: the record's own id (None if the server
+    sent none) and its ``created_at`` in microseconds since 1970 UTC (None if it sent none).
+    """
+
+    items: list[T]
+    ids: list[str | None]
+    keys: list[int | None]
+    total: int
