@@ -1,0 +1,128 @@
+"""The ten endpoints of the guide as an aiohttp application."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from harbour_async.sandbox import _answers
+from harbour_async.sandbox._bodies import webhook_changes
+from harbour_async.sandbox._kinds import EVENTS, VERIFICATIONS, WEBHOOKS, Kind
+from harbour_async.sandbox._options import Options
+from harbour_async.sandbox._query import parse
+from harbour_async.sandbox._records import Maker, Record, iso
+from harbour_async.sandbox._store import Store
+
+
+class MissingError(Exception):
+    """No such record: answered with 404."""
+
+
+class Endpoints:
+    """Handlers over one store. Receipts carry the time of the maker's clock."""
+
+    def __init__(self, options: Options, store: Store, maker: Maker) -> None:
+        self._options = options
+        self._store = store
+        self._maker = maker
+
+    def routes(self) -> list[web.RouteDef]:
+        """Single objects in the spellings asked for; lists, creation and events plural only."""
+        plural, singular = (
+            self._options.spelling in ("both", spelling) for spelling in ("plural", "singular")
+        )
+        routes = [
+            web.get("/v2/verifications", self.list_verifications, allow_head=False),
+            web.get("/v2/webhooks", self.list_webhooks, allow_head=False),
+            web.post("/v2/webhooks", self.create_webhook),
+            web.get("/v2/webhooks/{id}/events", self.list_events, allow_head=False),
+            web.get("/v2/webhooks/{id}/events/{event_id}", self.get_event, allow_head=False),
+        ]
+        for served, ending in ((plural, "s"), (singular, "")):
+            if served:
+                verification = f"/v2/verification{ending}/{{id}}"
+                webhook = f"/v2/webhook{ending}/{{id}}"
+                routes += [
+                    web.get(verification, self.get_verification, allow_head=False),
+                    web.delete(verification, self.delete_verification),
+                    web.get(webhook, self.get_webhook, allow_head=False),
+                    web.put(webhook, self.update_webhook),
+                    web.delete(webhook, self.delete_webhook),
+                ]
+        return routes
+
+    async def list_verifications(self, request: web.Request) -> web.Response:
+        return self._page(VERIFICATIONS, request)
+
+    async def get_verification(self, request: web.Request) -> web.Response:
+        return _answers.answer(self._find(VERIFICATIONS, request.match_info["id"]))
+
+    async def delete_verification(self, request: web.Request) -> web.Response:
+        key = request.match_info["id"]
+        self._delete(VERIFICATIONS, key)
+        return _answers.answer({"verification_id": key, "event_datetime": self._maker.tick()})
+
+    async def list_webhooks(self, request: web.Request) -> web.Response:
+        return self._page(WEBHOOKS, request)
+
+    async def get_webhook(self, request: web.Request) -> web.Response:
+        webhook = self._find(WEBHOOKS, request.match_info["id"])
+        if self._options.get_webhook == "short":
+            return _receipt(webhook, webhook["updated_at"])
+        return _answers.answer(webhook)
+
+    async def create_webhook(self, request: web.Request) -> web.Response:
+        changes = await webhook_changes(request, creating=True)
+        webhook = self._maker.webhook(self._maker.tick(), changes["destination_url"]) | changes
+        self._store.insert(WEBHOOKS, [webhook])
+        return _receipt(webhook, webhook["created_at"])
+
+    async def update_webhook(self, request: web.Request) -> web.Response:
+        changes = await webhook_changes(request, creating=False)
+        webhook = self._find(WEBHOOKS, request.match_info["id"]) | changes
+        webhook["updated_at"] = self._maker.tick()
+        self._store.replace(WEBHOOKS, webhook)
+        return _receipt(webhook, webhook["updated_at"])
+
+    async def delete_webhook(self, request: web.Request) -> web.Response:
+        key = request.match_info["id"]
+        self._delete(WEBHOOKS, key)
+        return _receipt({"webhook_id": key}, self._maker.tick())
+
+    async def list_events(self, request: web.Request) -> web.Response:
+        key = self._find(WEBHOOKS, request.match_info["id"])["webhook_id"]
+        if self._options.events_shape == "page":
+            return self._page(EVENTS, request, webhook_id=key)
+        newest, _ = self._store.page(EVENTS, parse(EVENTS, {"size": "1"}), webhook_id=key)
+        if not newest:
+            raise MissingError
+        return web.Response(body=newest[0], content_type="application/json")
+
+    async def get_event(self, request: web.Request) -> web.Response:
+        event = self._find(EVENTS, request.match_info["event_id"])
+        if event["webhook_id"] != request.match_info["id"]:
+            raise MissingError
+        return _answers.answer(event)
+
+    def _page(
+        self, kind: Kind, request: web.Request, *, webhook_id: str | None = None
+    ) -> web.Response:
+        # Of a parameter given twice the last counts, as in FastAPI.
+        query = parse(kind, dict(request.query.items()))
+        items, total = self._store.page(kind, query, webhook_id=webhook_id)
+        return _answers.page(items, total, query.page, query.size, self._options.envelope)
+
+    def _find(self, kind: Kind, key: str) -> Record:
+        record = self._store.get(kind, key)
+        if record is None:
+            raise MissingError
+        return record
+
+    def _delete(self, kind: Kind, key: str) -> None:
+        if not self._store.delete(kind, key):
+            raise MissingError
+
+
+def _receipt(webhook: Record, milliseconds: int) -> web.Response:
+    return _answers.answer(
+        {"webhook_id": webhook["webhook_id"], "event_datetime": iso(milliseconds)}
+    )

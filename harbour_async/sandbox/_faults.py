@@ -1,0 +1,104 @@
+"""Faults in store for coming requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal, get_args
+
+from aiohttp import web
+
+from harbour_async.sandbox._answers import error
+from harbour_async.sandbox._arrivals import Arrival
+
+When = Literal["before", "during", "after"]
+Serve = Callable[[], Awaitable[web.StreamResponse]]
+"""Gives the answer that would have been."""
+Effect = Callable[[web.Request, Serve], Awaitable[web.StreamResponse]]
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """Meets the next ``times`` requests (None: all) of that method and path pattern."""
+
+    effect: Effect
+    times: int | None
+    method: str | None
+    path: str | None
+
+    def __post_init__(self) -> None:
+        if self.times is not None and self.times < 1:
+            raise ValueError(f"times must be at least 1, or None for ever, not {self.times!r}")
+
+    def takes(self, arrival: Arrival) -> bool:
+        """Whether this request is met; if so, that is one time less."""
+        if self.times == 0 or self.method not in (None, arrival.method):
+            return False
+        if self.path is not None and not fnmatchcase(arrival.path, self.path):
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+def fail(status: int, headers: Mapping[str, str], body: Any) -> Effect:
+    """Another answer, and nothing is done."""
+    if not 200 <= status <= 599:
+        raise ValueError(f"status must be from 200 to 599, not {status!r}")
+    match body:
+        case bytes():
+            content, content_type = body, "application/octet-stream"
+        case str():
+            content, content_type = body.encode(), "text/html; charset=utf-8"
+        case _:
+            content, content_type = json.dumps(body).encode(), "application/json"
+
+    async def effect(_request: web.Request, _serve: Serve) -> web.StreamResponse:
+        if body is None:
+            return error(status, headers=headers)
+        typed = {"Content-Type": content_type, **headers}
+        return web.Response(status=status, headers=typed, body=content)
+
+    return effect
+
+
+def drop(when: When) -> Effect:
+    """The connection closes without an answer, or without the whole of it."""
+    if when not in get_args(When):
+        raise ValueError(f"when must be one of {get_args(When)}, not {when!r}")
+
+    async def effect(request: web.Request, serve: Serve) -> web.StreamResponse:
+        response: web.StreamResponse = web.Response()
+        if when != "before":
+            response = await serve()
+        if when == "during":
+            await _send_half(request, response)
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
+    return effect
+
+
+def delay(seconds: float) -> Effect:
+    """Served as usual, but later."""
+    if not seconds >= 0:
+        raise ValueError(f"seconds must be 0 or more, not {seconds!r}")
+
+    async def effect(_request: web.Request, serve: Serve) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await serve()
+
+    return effect
+
+
+async def _send_half(request: web.Request, whole: web.StreamResponse) -> None:
+    body = whole.body if isinstance(whole, web.Response) else None
+    assert isinstance(body, bytes)  # as all our answers are
+    half = web.StreamResponse(status=whole.status, headers=whole.headers)
+    half.content_length = len(body)
+    await half.prepare(request)
+    await half.write(body[: len(body) // 2])

@@ -1,0 +1,90 @@
+"""What every request passes on its way in: the log, callbacks, limit, faults, latency and key."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from harbour_async.sandbox import _answers
+from harbour_async.sandbox._arrivals import Arrival, RollingWindow
+from harbour_async.sandbox._endpoints import MissingError
+from harbour_async.sandbox._faults import Fault
+from harbour_async.sandbox._options import Options
+from harbour_async.sandbox._query import InvalidError
+
+Callback = Callable[[Arrival], object]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Gate:
+    """The application's one middleware, and its log."""
+
+    def __init__(self, options: Options) -> None:
+        self.arrivals: list[Arrival] = []
+        self.rejections = 0
+        self.faults: list[Fault] = []
+        self.callbacks: list[Callback] = []
+        self._options = options
+        self._window = RollingWindow()
+        self._random = random.Random(options.seed)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        arrival = Arrival(
+            time=time.monotonic(),
+            method=request.method,
+            path=request.rel_url.raw_path.removeprefix("/v2"),
+            query=request.query,
+            headers=request.headers,
+        )
+        self.arrivals.append(arrival)
+        # The limit stands in front of everything: also what is then refused, or dropped, counts.
+        options = self._options
+        wait = self._window.wait(arrival.time, options.rate_limit, options.per)
+        for callback in tuple(self.callbacks):
+            result = callback(arrival)
+            if inspect.isawaitable(result):
+                await result
+        if wait is not None:
+            self.rejections += 1
+            response: web.StreamResponse = _answers.too_many(wait, options.retry_after)
+        else:
+            response = await self._admitted(arrival, request, handler)
+        if request.transport is not None and not request.transport.is_closing():
+            arrival.status = response.status
+        return response
+
+    async def _admitted(
+        self, arrival: Arrival, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        async def serve() -> web.StreamResponse:
+            if seconds := self._latency():
+                await asyncio.sleep(seconds)
+            return await self._serve(request, handler)
+
+        for fault in self.faults:
+            if fault.takes(arrival):
+                return await fault.effect(request, serve)
+        return await serve()
+
+    async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.headers.get("x-api-key") != self._options.api_key:
+            return _answers.error(401)
+        try:
+            return await handler(request)
+        except InvalidError as error:
+            return _answers.answer({"detail": error.detail}, 422)
+        except MissingError:
+            return _answers.error(404, "There is no such record.")
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            return _answers.error(error.status, headers=allow)
+
+    def _latency(self) -> float:
+        latency = self._options.latency
+        return self._random.uniform(*latency) if isinstance(latency, tuple) else latency

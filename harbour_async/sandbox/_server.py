@@ -1,0 +1,265 @@
+"""The sandbox itself: its life, and what a test can do to it while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from aiohttp import web
+
+from harbour_async.sandbox import _faults
+from harbour_async.sandbox._arrivals import Arrival, max_in_window
+from harbour_async.sandbox._endpoints import Endpoints
+from harbour_async.sandbox._gate import Callback, Gate
+from harbour_async.sandbox._kinds import EVENTS, VERIFICATIONS, WEBHOOKS
+from harbour_async.sandbox._options import Options
+from harbour_async.sandbox._records import Maker, Record
+from harbour_async.sandbox._store import Store
+
+_Callback = TypeVar("_Callback", bound=Callback)
+
+
+class Sandbox(Options):
+    """A server of Harbour's API v2.2 on this machine, with made-up records.
+
+    It listens from ``start()`` to ``aclose()``, or while entered, and only once::
+
+        async with Sandbox(verifications=1000, rate_limit=None) as sandbox:
+            async with HarbourSession(sandbox.api_key, base_url=sandbox.url) as harbour: ...
+
+    Its methods are to be called in the event loop that started it. Arguments are keywords, and
+    a wrong one raises ``ValueError`` at once. Durations are seconds.
+
+    Records: ``verifications`` and ``webhooks`` to begin with, ``events`` for each webhook.
+    The same ``seed`` gives the same records, in the same order. ``ties`` neighbours share one
+    ``created_at``; 1 keeps them all distinct. ``database`` is where SQLite writes: a new file,
+    or memory.
+
+    Limits ("Rate limits"): ``rate_limit`` requests in any ``per`` seconds, None for no limit;
+    ``retry_after`` is how a 429 says when to come back (None: it does not). ``latency`` holds
+    every answer back by that much, or by a random time in the range of a pair.
+
+    Where the guide shows two behaviours: ``spelling`` of the paths of single objects,
+    ``/verifications/{id}`` or ``/verification/{id}``; ``envelope``, whether ``page``, ``size``
+    and ``pages`` are ints (its examples) or strings (its tables); ``get_webhook``, whether
+    "Get webhook" answers the object or only ``{webhook_id, event_datetime}``;
+    ``events_shape``, whether "List webhook events" answers a page or one bare event.
+
+    ``rate_limit``, ``per``, ``retry_after``, ``latency``, ``envelope``, ``get_webhook`` and
+    ``events_shape`` may be set on a running sandbox too.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._gate = Gate(self)
+        self._maker = Maker(self.seed, self.ties)
+        self._open: Store | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> Self:
+        """Write the records (blocking: 5,000 take 0.2 seconds, 100,000 five) and listen.
+
+        Raises ``OSError`` if the address is taken or the database exists, and ``RuntimeError``
+        the second time.
+        """
+        if self._runner is not None:
+            raise RuntimeError("a sandbox starts only once: make another")
+        store = self._open = Store(self.database)
+        app = web.Application(middlewares=[self._gate.middleware])
+        app.add_routes(Endpoints(self, store, self._maker).routes())
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=self.keepalive_timeout,
+            shutdown_timeout=0.1,  # requests that are held back need not be waited for
+        )
+        try:
+            self._fill(store)
+            await self._runner.setup()
+            await web.TCPSite(self._runner, self.host, self.port).start()
+        except BaseException:
+            await self.aclose()
+            raise
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def aclose(self) -> None:
+        """Stop listening and forget the records. What was logged can still be read."""
+        store, self._open = self._open, None
+        if store is None:
+            return
+        try:
+            if self._runner is not None:
+                await self._runner.cleanup()
+        finally:
+            store.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def url(self) -> str:
+        """The base URL, like ``http://127.0.0.1:54321/v2``."""
+        if self._runner is None:
+            raise RuntimeError("the sandbox is not running: enter it, or start() it")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/v2"
+
+    # -- the log -------------------------------------------------------------------------------
+
+    @property
+    def arrivals(self) -> list[Arrival]:
+        """Every request so far, in order of arrival."""
+        return self._gate.arrivals
+
+    @property
+    def rejections(self) -> int:
+        """How many requests the limit turned away. Scripted 429s are not counted."""
+        return self._gate.rejections
+
+    def max_in_window(self, seconds: float | None = None) -> int:
+        """The most arrivals, rejected ones too, in any window of ``seconds`` (None: ``per``)."""
+        return max_in_window(self.arrivals, self.per if seconds is None else seconds)
+
+    def reset_log(self) -> None:
+        """Forget arrivals and rejections; the limit does not forget."""
+        self._gate.arrivals.clear()
+        self._gate.rejections = 0
+
+    # -- the records ---------------------------------------------------------------------------
+
+    def verification_ids(self) -> list[str]:
+        """Every verification's id, in the default order of the list: newest first."""
+        return self._store.ids(VERIFICATIONS)
+
+    def webhook_ids(self) -> list[str]:
+        """Every webhook's id, newest first."""
+        return self._store.ids(WEBHOOKS)
+
+    def insert(self, count: int = 1, **fields: Any) -> list[str]:
+        """Add verifications newer than all others, with these fields as given; their ids.
+
+        Times are epoch milliseconds: ``insert(created_at=...)`` can also add an older one.
+        Raises ``TypeError`` for a field that no verification has.
+        """
+        maker = self._maker
+        records = []
+        for _ in range(count):
+            record = _changed(maker.verification(maker.tick()), fields)
+            records.append(record)
+            maker.now = max(maker.now, record["created_at"], record["updated_at"])
+        return self._store.insert(VERIFICATIONS, records)
+
+    def update(self, verification_id: str, **fields: Any) -> None:
+        """Change a verification's fields, and its ``updated_at`` to now.
+
+        Raises ``KeyError`` if there is none, ``TypeError`` for a field that no verification has.
+        """
+        record = self._store.get(VERIFICATIONS, verification_id)
+        if record is None:
+            raise KeyError(verification_id)
+        record["updated_at"] = self._maker.tick()
+        self._store.replace(VERIFICATIONS, _changed(record, fields))
+
+    def delete(self, which: int | str | Iterable[str]) -> list[str]:
+        """Remove so many verifications at random (by the seed), or those with these ids.
+
+        The ids of those that were there and are not any more.
+        """
+        store = self._store
+        if isinstance(which, int):
+            total = store.total(VERIFICATIONS)
+            places = self._maker.random.sample(range(total), min(which, total))
+            which = [store.nth_id(VERIFICATIONS, place) for place in places]
+        ids = [which] if isinstance(which, str) else which
+        return [key for key in ids if store.delete(VERIFICATIONS, key)]
+
+    # -- what goes wrong -----------------------------------------------------------------------
+
+    def on_request(self, callback: _Callback) -> _Callback:
+        """Call (and await) ``callback(arrival)`` for every request before it is served."""
+        self._gate.callbacks.append(callback)
+        return callback
+
+    def fail(
+        self,
+        status: int = 503,
+        *,
+        times: int | None = 1,
+        method: str | None = None,
+        path: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> None:
+        """Answer coming requests with ``status`` and do nothing.
+
+        The next ``times`` (None: all) with that method and path, a pattern as of ``fnmatch``
+        below ``/v2``: ``/verifications/*``. A ``body`` of str is sent as HTML, bytes as they are,
+        anything else as JSON; None is the guide's error envelope.
+        """
+        self._meet(_faults.fail(status, headers or {}, body), times, method, path)
+
+    def drop(
+        self,
+        times: int | None = 1,
+        *,
+        when: _faults.When = "before",
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Close the connection: before the request is processed, after, or within the answer.
+
+        aiohttp's client by itself resends a GET, PUT or DELETE that was not answered, once:
+        such a request needs ``times=2`` for its caller to notice.
+        """
+        self._meet(_faults.drop(when), times, method, path)
+
+    def delay(
+        self,
+        seconds: float,
+        times: int | None = 1,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Serve coming requests, but so much later."""
+        self._meet(_faults.delay(seconds), times, method, path)
+
+    def calm(self) -> None:
+        """Forget the faults and callbacks that are still in store."""
+        self._gate.faults.clear()
+        self._gate.callbacks.clear()
+
+    def _meet(
+        self, effect: _faults.Effect, times: int | None, method: str | None, path: str | None
+    ) -> None:
+        fault = _faults.Fault(effect=effect, times=times, method=method, path=path)
+        self._gate.faults.append(fault)
+
+    @property
+    def _store(self) -> Store:
+        if self._open is None:
+            raise RuntimeError("the sandbox is not running: enter it, or start() it")
+        return self._open
+
+    def _fill(self, store: Store) -> None:
+        maker = self._maker
+        store.insert(VERIFICATIONS, maker.seeded(self.verifications))
+        webhooks = [maker.webhook(maker.tick(60_000)) for _ in range(self.webhooks)]
+        store.insert(WEBHOOKS, webhooks)
+        store.insert(EVENTS, (maker.event(hook) for hook in webhooks for _ in range(self.events)))
+
+
+def _changed(record: Record, fields: Record) -> Record:
+    if unknown := fields.keys() - record.keys():
+        raise TypeError(f"no such field of a verification: {', '.join(sorted(unknown))}")
+    return record | fields

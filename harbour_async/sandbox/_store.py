@@ -1,0 +1,164 @@
+"""The records in SQLite, rendered when written: serving a page is joining strings.
+
+Everything here blocks, for about a millisecond: no request sees half of another's change.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harbour_async.sandbox._kinds import EVENTS, KINDS, WEBHOOKS, Kind
+from harbour_async.sandbox._query import Query, metadata_pairs
+from harbour_async.sandbox._records import Record
+
+_SEPARATOR = "\n"
+_FAR = 2**62  # SQLite's integers end soon after
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Store:
+    """One database of verifications, webhooks and events.
+
+    Each row has its record as a list shows it (``listed``), what a single answer says
+    otherwise (``single``), and one text each for ``search`` and for the metadata filter.
+    Rows that tie keep the order in which they came (``seq``), backwards when descending.
+    """
+
+    def __init__(self, database: str) -> None:
+        if database != ":memory:" and Path(database).exists():
+            raise FileExistsError(f"the sandbox writes a new database only: {database!r} exists")
+        self._db = sqlite3.connect(database, isolation_level=None)
+        self._totals: dict[tuple[str, tuple[Any, ...]], int] = {}
+        self._db.execute("PRAGMA journal_mode = MEMORY")
+        self._db.execute("PRAGMA synchronous = OFF")
+        for kind in KINDS:
+            self._create(kind)
+
+    def _create(self, kind: Kind) -> None:
+        unique = f"{kind.id_field} UNIQUE"
+        columns = ", ".join(unique if f == kind.id_field else f for f in kind.fields)
+        self._db.execute(
+            f"CREATE TABLE {kind.table} (seq INTEGER PRIMARY KEY AUTOINCREMENT, {columns},"
+            " search TEXT, metadata TEXT, single TEXT, listed BLOB)"
+        )
+        self._db.execute(f"CREATE INDEX {kind.table}_order ON {kind.table} ({kind.fields[0]})")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def insert(self, kind: Kind, records: Iterable[Record]) -> list[str]:
+        """Add the records, in their order; their ids."""
+        self._totals.clear()
+        ids: list[str] = []
+
+        def rows() -> Iterable[tuple[Any, ...]]:
+            for record in records:
+                ids.append(record[kind.id_field])
+                yield _row(kind, record)
+
+        marks = ", ".join("?" * (len(kind.fields) + 4))
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany(f"INSERT INTO {kind.table} VALUES (NULL, {marks})", rows())
+        return ids
+
+    def get(self, kind: Kind, key: str) -> Record | None:
+        """The record as a single answer shows it."""
+        row = self._db.execute(
+            f"SELECT listed, single FROM {kind.table} WHERE {kind.id_field} = ?", (key,)
+        ).fetchone()
+        return None if row is None else {**json.loads(row[0]), **json.loads(row[1])}
+
+    def replace(self, kind: Kind, record: Record) -> None:
+        """Write a record anew, in its place."""
+        self._totals.clear()
+        names = (*kind.fields, "search", "metadata", "single", "listed")
+        assignments = ", ".join(f"{name} = ?" for name in names)
+        self._db.execute(
+            f"UPDATE {kind.table} SET {assignments} WHERE {kind.id_field} = ?",
+            (*_row(kind, record), record[kind.id_field]),
+        )
+
+    def delete(self, kind: Kind, key: str) -> bool:
+        """Remove a record, a webhook with its events; whether there was one."""
+        self._totals.clear()
+        gone = self._db.execute(f"DELETE FROM {kind.table} WHERE {kind.id_field} = ?", (key,))
+        if kind is WEBHOOKS:
+            self._db.execute(f"DELETE FROM {EVENTS.table} WHERE webhook_id = ?", (key,))
+        return gone.rowcount > 0
+
+    def total(self, kind: Kind) -> int:
+        return self._total(f"FROM {kind.table}", ())
+
+    def ids(self, kind: Kind) -> list[str]:
+        """Every id, in the default order."""
+        rows = self._db.execute(
+            f"SELECT {kind.id_field} FROM {kind.table} ORDER BY {kind.fields[0]} DESC, seq DESC"
+        )
+        return [key for (key,) in rows]
+
+    def nth_id(self, kind: Kind, n: int) -> str:
+        """The id at place ``n`` of the ids' own order; it is quick to find."""
+        key = kind.id_field
+        row = self._db.execute(
+            f"SELECT {key} FROM {kind.table} ORDER BY {key} LIMIT 1 OFFSET ?", (n,)
+        ).fetchone()
+        return str(row[0])
+
+    def page(
+        self, kind: Kind, query: Query, *, webhook_id: str | None = None
+    ) -> tuple[list[bytes], int]:
+        """One page, rendered, and how many records there are on all pages."""
+        conditions: list[str] = []
+        values: list[str] = []
+        if webhook_id is not None:
+            conditions.append("webhook_id = ?")
+            values.append(webhook_id)
+        if query.search:
+            conditions.append("instr(search, ?)")
+            values.append(query.search.casefold())
+        for pair in query.pairs:
+            conditions.append("instr(metadata, ?)")
+            values.append(_SEPARATOR + pair + _SEPARATOR)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        source = f"FROM {kind.table}{where}"
+        way = "DESC" if query.descending else "ASC"
+        rows = self._db.execute(
+            f"SELECT listed {source} ORDER BY {query.order_by} {way}, seq {way} LIMIT ? OFFSET ?",
+            (*values, query.size, min((query.page - 1) * query.size, _FAR)),
+        )
+        return [listed for (listed,) in rows], self._total(source, tuple(values))
+
+    def _total(self, source: str, values: tuple[Any, ...]) -> int:
+        # Counting reads a whole index; between two changes the answer stands.
+        key = (source, values)
+        if key not in self._totals:
+            self._totals[key] = self._db.execute(f"SELECT count(*) {source}", values).fetchone()[0]
+        return self._totals[key]
+
+
+def _row(kind: Kind, record: Record) -> tuple[Any, ...]:
+    listed = kind.listed(record)
+    missing = object()
+    pairs = metadata_pairs(record.get("verification_metadata") or {})
+    single = {name: v for name, v in record.items() if listed.get(name, missing) != v}
+    return (
+        *[record[name] for name in kind.fields],
+        _SEPARATOR.join(_texts(record, kind)).casefold(),
+        _SEPARATOR.join(("", *pairs, "")),
+        _dump(single),
+        _dump(listed).encode(),
+    )
+
+
+def _texts(record: Record, kind: Kind) -> Iterable[str]:
+    for name in kind.searched:
+        value = record[name]
+        if isinstance(value, list):
+            yield from value
+        elif value is not None:
+            yield value
