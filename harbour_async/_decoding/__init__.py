@@ -1,0 +1,20 @@
+"""Bytes to records and back: every wire rule, and the only user of msgspec and cattrs."""
+
+from harbour_async._decoding.codec import decode_any, encode_json
+from harbour_async._decoding.records import (
+    decode_chunk,
+    decode_page,
+    decode_record,
+    to_dict,
+    to_json,
+)
+
+__all__ = [
+    "decode_any",
+    "decode_chunk",
+    "decode_page",
+    "decode_record",
+    "encode_json",
+    "to_dict",
+    "to_json",
+]

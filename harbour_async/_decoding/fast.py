@@ -1,0 +1,88 @@
+"""The fast path: bytes to records without looking at a record twice.
+
+msgspec scans the body into wire structs, columns are checked, and each record gets its struct
+as the source it is filled from when read; nothing can turn out wrong then. Any doubt is one of
+`FAILURES`: this path never says what is wrong, the explaining one does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import defstruct
+from msgspec.json import Decoder
+
+from harbour_async._chunk import Chunk
+from harbour_async._decoding import columns, rules
+from harbour_async._decoding.wire import Wire, derive
+from harbour_async._lazy import set_source
+
+R = TypeVar("R")
+
+FAILURES = (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError)
+"""What a body can make the fast path raise (UnicodeDecodeError is a ValueError)."""
+
+MAX_LEARNED = 64
+_UNUSABLE = re.compile(r'[\\"\x00-\x1f]')  # msgspec cannot name a field like that
+
+
+class FastPath(Generic[R]):
+    """Decodes one record class, and fields of ``learned`` names besides those of the class.
+
+    Without these, a server that has learned a new field would put every page on the slow path.
+    """
+
+    def __init__(self, record: type[R], own_id: str, learned: tuple[str, ...] = ()) -> None:
+        self._record = record
+        self._own_id = own_id
+        self.learned = learned
+        struct = derive(record, own_id, learned)
+        self._struct = struct
+        envelope = [("items", list[struct]), ("total", Any)]  # type: ignore[valid-type]
+        numbers = [(name, Any, None) for name in ("page", "size", "pages")]
+        page = defstruct("PageWire", [*envelope, *numbers], gc=False)
+        self._scan_one: Callable[[bytes], Any] = Decoder(struct).decode
+        self._scan_page: Callable[[bytes], Any] = Decoder(page).decode
+
+    def learn(self, names: Iterable[str]) -> FastPath[R]:
+        """One that knows ``names`` as well; self if there is nothing (more) to learn."""
+        new = {name for name in names if not _UNUSABLE.search(name)}.difference(self.learned)
+        if not new or len(self.learned) + len(new) > MAX_LEARNED:
+            return self
+        return FastPath(self._record, self._own_id, (*self.learned, *sorted(new)))
+
+    def record(self, body: bytes) -> R:
+        """The single object in ``body``."""
+        columns.check_text(body)
+        return self._checked([self._scan_one(body)]).items[0]
+
+    def chunk(self, body: bytes) -> Chunk[R]:
+        """The page of a listing in ``body``."""
+        columns.check_text(body)
+        page = self._scan_page(body)
+        for number in (page.page, page.size, page.pages):
+            if number is not None:
+                rules.count(number)
+        return self._checked(page.items, rules.count(page.total))
+
+    def _checked(self, items: Sequence[Wire], total: int = 1) -> Chunk[R]:
+        ids, *moments = self._struct.settle(items)
+        keys: list[int | None] = [None] * len(items)
+        for name, column in zip(self._struct.moments, moments, strict=True):
+            if name == "created_at":
+                keys = columns.to_micros(column)
+            else:
+                columns.check_moments(column)
+        # Records are made without their constructor: their source fills them when they are read.
+        records = list(map(object.__new__, repeat(self._record, len(items))))
+        _run(map(set_source, records, items))
+        return Chunk(items=records, ids=ids, keys=keys, total=total)
+
+
+def _run(calls: Iterable[object]) -> None:
+    deque(calls, maxlen=0)  # no Python frame or bytecode for each

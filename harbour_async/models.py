@@ -1,0 +1,178 @@
+"""The records of the API: every field of the guide under its own name.
+
+Only the id is certain to be there; anything else the server left out or sent as null is None.
+Datetimes are aware and in UTC. Enums are open: a value this version does not know stays the
+string it is. ``extra`` keeps fields the guide does not name. Records are equal if everything in
+them is, and hash by their id, so that they can be members of sets although they hold dicts.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Generic, TypeVar
+
+from attrs import Attribute, field, frozen
+
+from harbour_async._lazy import Lazy
+
+T = TypeVar("T")
+
+Id = Annotated[str, "never empty"]
+
+
+class VerificationStatus(StrEnum):
+    """Guide: "Verification status enums"."""
+
+    STARTED = "started"
+    CANCELLED = "cancelled"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+
+
+class VerificationResult(StrEnum):
+    """Guide: "Verification result enums".
+
+    To be read in the context of the check: a drug panel is ``VERIFIED`` if it was negative.
+    """
+
+    PENDING = "pending"
+    VERIFIED = "verified"
+    REJECTED = "rejected"
+
+
+class VerificationSubStatus(StrEnum):
+    """Guide: "Verification sub status enums" (criminal record checks only)."""
+
+    COUNTY_LEVEL_CHECK = "county_level_check"
+    NATIONAL_LEVEL_CHECK = "national_level_check"
+
+
+class VerificationType(StrEnum):
+    """Guide: "Verification type enums"."""
+
+    ENHANCED_IDENTITY_VERIFICATION = "enhanced_identity_verification"
+    US_CRIMINAL_RECORD_CHECK = "us_criminal_record_check"
+    MOTOR_VEHICLE_RECORD = "motor_vehicle_record"
+    PANEL_DRUG = "panel_drug"
+
+
+class VerificationSubtype(StrEnum):
+    """Guide: "Verification subtype enums"."""
+
+    SINGLE_STATE_COUNTY_RECORD_CHECK_RESULT = "single_state_county_record_check_result"
+    ALL_STATE_COUNTY_RECORD_CHECK_RESULT = "all_state_county_record_check_result"
+    SSN_ID_DOCUMENT_REPORTS = "ssn_id_document_reports"
+
+
+class VerificationTier(StrEnum):
+    """Guide: "Verification tier enums"; what each covers is in ``harbour_async.catalog``."""
+
+    REQUEST_US_CRIMINAL_RECORD_CHECK_TIER_1 = "request_us_criminal_record_check_tier_1"
+    REQUEST_US_CRIMINAL_RECORD_CHECK_TIER_2 = "request_us_criminal_record_check_tier_2"
+    REQUEST_US_CRIMINAL_RECORD_CHECK_TIER_3 = "request_us_criminal_record_check_tier_3"
+    PANEL_5 = "panel 5"
+    PANEL_7 = "panel 7"
+    PANEL_9 = "panel 9"
+    PANEL_10 = "panel 10"
+
+
+class WebhookEventType(StrEnum):
+    """Guide: "Webhook event type enums"."""
+
+    VERIFICATION = "verification"
+    AGREEMENT_VIEWED = "agreement.viewed"
+    AGREEMENT_SIGNED = "agreement.signed"
+    AGREEMENT_COMPLETED = "agreement.completed"
+
+
+_IDS = {"verification_id", "webhook_id", "event_id"}
+
+
+def _hash_by_id(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any]]:
+    return [a if a.name in _IDS else a.evolve(hash=False) for a in attributes]
+
+
+@frozen(field_transformer=_hash_by_id)
+class Verification(Lazy):
+    """One executed verification check (guide: "The verification object")."""
+
+    verification_id: Id
+    result: VerificationResult | str | None = None
+    status: VerificationStatus | str | None = None
+    verification_type: VerificationType | str | None = None
+    verification_subtype: VerificationSubtype | str | None = None
+    verification_tier: VerificationTier | str | None = None
+    is_scan: bool | None = None
+    latest_response: dict[str, Any] | None = None
+    verification_metadata: dict[str, Any] | None = None
+    updated_at: datetime | None = None
+    created_at: datetime | None = None
+    agreement_link_id: str | None = None
+    organization_id: str | None = None
+    sub_status: VerificationSubStatus | str | None = None
+    last_status_at: datetime | None = None
+    submitted_at: datetime | None = None
+    verification_details: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(factory=dict)
+
+
+@frozen(field_transformer=_hash_by_id)
+class Webhook(Lazy):
+    """Where the API delivers events to (guide: "The webhook object").
+
+    ``webhooks.get`` may answer the short form the guide shows under "Get webhook": the id alone,
+    with ``event_datetime`` in ``extra`` as it came.
+    """
+
+    webhook_id: Id
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    destination_url: str | None = None
+    event_types: list[WebhookEventType | str] | None = None
+    notification_emails: list[str] | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
+    service_status: bool | None = None
+    organization_id: str | None = None
+    extra: dict[str, Any] = field(factory=dict)
+
+
+@frozen(field_transformer=_hash_by_id)
+class WebhookEvent(Lazy):
+    """One event of a webhook (guide: "List webhook events", "Get webhook event")."""
+
+    webhook_id: Id
+    event_id: Id | None = None
+    event_datetime: datetime | None = None
+    extra: dict[str, Any] = field(factory=dict)
+
+
+@frozen(field_transformer=_hash_by_id)
+class VerificationReceipt(Lazy):
+    """The answer to a deletion (guide: "Delete verification")."""
+
+    verification_id: Id
+    event_datetime: datetime | None = None
+    extra: dict[str, Any] = field(factory=dict)
+
+
+@frozen(field_transformer=_hash_by_id)
+class WebhookReceipt(Lazy):
+    """The answer to a change (guide: "Create webhook", "Update webhook", "Delete webhook")."""
+
+    webhook_id: Id
+    event_datetime: datetime | None = None
+    extra: dict[str, Any] = field(factory=dict)
+
+
+@frozen
+class Page(Generic[T]):
+    """One page of a listing (guide: "List verifications", "Response Body")."""
+
+    items: list[T] = field(hash=False)
+    total: int
+    page: int | None = None
+    size: int | None = None
+    pages: int | None = None
+    extra: dict[str, Any] = field(factory=dict, hash=False)

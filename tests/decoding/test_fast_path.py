@@ -1,0 +1,183 @@
+"""The fast path says what the explaining one says, stays fast, and says nothing it must not."""
+
+from __future__ import annotations
+
+import gc
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harbour_async._decoding import (
+    decode_chunk,
+    decode_page,
+    decode_record,
+    fast,
+    records,
+    rules,
+    to_json,
+)
+from harbour_async.errors import DecodeError
+from harbour_async.models import Verification, Webhook
+from tests.decoding.support import (
+    RECORDS,
+    chunk_items,
+    dumps,
+    explained,
+    explained_items,
+    guide,
+    ids,
+    outcome,
+    page_of,
+)
+
+usual = ["1685038116000", 1685038116000, "2023-05-04T21:33:03Z", "Verified", "panel 5"]
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=4),
+    st.sampled_from(usual),
+)
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def objects(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with the record's own names, mostly, and any values."""
+    names = st.sampled_from([*records._names(cls), "extra", "new_field"])
+    required = st.fixed_dictionaries({name: st.text(min_size=1, max_size=3) for name in ids(cls)})
+    anything = st.dictionaries(names | st.text(max_size=3), json_values, max_size=3)
+    return st.builds(lambda a, b: {**a, **b}, required, anything)
+
+
+@pytest.mark.parametrize("cls", RECORDS)
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_both_paths_agree_on_any_json(cls: Any, data: st.DataObject) -> None:
+    items = data.draw(st.lists(objects(cls), max_size=3))
+    page = page_of(*items)
+    assert outcome(chunk_items, cls, page) == outcome(explained_items, cls, page)
+    for item in items:
+        assert outcome(decode_record, cls, dumps(item)) == outcome(explained, cls, dumps(item))
+
+
+DAMAGE = [b"", b'"', b"\xff", b"1e999", b"9" * 5000, b"\\ud800", b"null", b"[", b"}", b" "]
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_both_paths_agree_on_damaged_bodies(data: st.DataObject) -> None:
+    body = bytearray(guide("verification_list").replace(b"  ", b""))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(body) - 1))
+        body[at : at + data.draw(st.integers(0, 2))] = data.draw(st.sampled_from(DAMAGE))
+    found = outcome(chunk_items, Verification, bytes(body))
+    assert repr(found) == repr(outcome(explained_items, Verification, bytes(body)))
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explain(*_: Any) -> None:
+        raise AssertionError("this page should have taken the fast path")
+
+    monkeypatch.setattr(rules, "structure", explain)
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"), [("verification_list", Verification), ("webhook_list", Webhook)]
+)
+def test_the_guides_pages_take_the_fast_path(
+    name: str, cls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid(monkeypatch)
+    assert decode_chunk(cls, guide(name)).items
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"created_at": 1685038116000},
+        {"created_at": "2023-05-04T21:33:03.023949"},
+        {"verification_metadata": None},
+        {"latest_response": {"x": "é€😀"}},
+        {"status": "ACCEPTED"},
+    ],
+)
+def test_usual_variations_take_the_fast_path(
+    field: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid(monkeypatch)
+    body = json.dumps({"verification_id": "a", **field}, ensure_ascii=False).encode()
+    assert decode_record(Verification, body).verification_id == "a"
+    assert decode_chunk(Verification, page_of({"verification_id": "b"}, json.loads(body))).items
+
+
+def test_a_field_the_server_has_learned_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_fast_paths", {})
+    body = page_of(
+        {"verification_id": "a", "risk": {"score": 1}, "é": 1.5},
+        {"verification_id": "b", "flag": None},
+        {"verification_id": "c"},
+    )
+    first = decode_chunk(Verification, body).items
+    forbid(monkeypatch)
+    again = decode_chunk(Verification, body).items
+    assert again == first
+    assert [record.extra for record in again] == [
+        {"risk": {"score": 1}, "é": 1.5},
+        {"flag": None},
+        {},
+    ]
+    assert [to_json(record) for record in again] == [to_json(record) for record in first]
+
+
+def test_learning_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_fast_paths", {})
+    for number in range(fast.MAX_LEARNED + 10):
+        body = dumps({"webhook_id": "w", f"field_{number}": number})
+        assert decode_record(Webhook, body).extra == {f"field_{number}": number}
+    assert len(records._fast_path(Webhook).learned) == fast.MAX_LEARNED
+
+
+def test_an_error_does_not_drag_the_fast_paths_error_along() -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode_record(Verification, b"{}")
+    error: BaseException | None = caught.value
+    while error:
+        assert not type(error).__module__.startswith("msgspec")
+        error = error.__context__
+
+
+def test_a_record_does_not_keep_its_page_alive() -> None:
+    payload = {"x": "y" * 999}
+    body = page_of(*({"verification_id": n, "latest_response": payload} for n in "abcdefgh"))
+    record = decode_chunk(Verification, body).items[0]
+    referents: list[object] = [record]
+    for _ in range(4):
+        referents += [r for r in gc.get_referents(*referents) if not isinstance(r, type)]
+    assert not any(r is body for r in referents)
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"9" * 5000, b"-" + b"9" * 5000])
+def test_a_number_beyond_double_in_a_payload_is_kept_as_it_came(number: bytes) -> None:
+    body = b'{"verification_id": "a", "latest_response": {"x": [' + number + b"]}}"
+    lazy, eager = decode_record(Verification, body), explained(Verification, body)
+    assert number in to_json(lazy)
+    assert lazy == eager
+    assert number in to_json(lazy)
+    assert number in to_json(eager)
+
+
+def test_an_empty_page_and_one_beyond_the_end() -> None:
+    page = decode_page(Verification, b'{"items": [], "total": "7", "page": 9, "size": 50}')
+    assert (page.items, page.total, page.page) == ([], 7, 9)
+    chunk = decode_chunk(Verification, b'{"items": [], "total": 0}')
+    assert (chunk.items, chunk.ids, chunk.keys, chunk.total) == ([], [], [], 0)

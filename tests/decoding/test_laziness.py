@@ -1,0 +1,189 @@
+"""Nobody can tell a record that has been read from one that has not."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+from attrs.exceptions import FrozenInstanceError
+
+from harbour_async._decoding import decode_record, to_dict, to_json
+from harbour_async._lazy import source_of
+from harbour_async.models import Page, Verification, WebhookEvent
+from tests.decoding.support import RECORDS, dumps, guide, ids
+
+BODY = guide("verification").rstrip()[:-1] + b', "score": {"risk": [1, 2]}}'
+
+
+def untouched() -> Verification:
+    decode_record(Verification, BODY)  # whatever there is to learn has been learned
+    return decode_record(Verification, BODY)
+
+
+def partly_read() -> Verification:
+    record = untouched()
+    assert record.status == "Accepted"
+    assert record.verification_metadata == {"your_internal_user_id": 123}
+    return record
+
+
+def wholly_read() -> Verification:
+    record = untouched()
+    assert "Accepted" in repr(record)
+    assert source_of(record) is None
+    return record
+
+
+def constructed() -> Verification:
+    return Verification(**attrs.asdict(untouched(), recurse=False))
+
+
+STATES = [untouched, partly_read, wholly_read, constructed]
+states = pytest.mark.parametrize("make", STATES)
+Make = Callable[[], Verification]
+
+
+def test_the_states_are_what_they_are_called() -> None:
+    assert source_of(untouched()) is not None
+    assert source_of(partly_read()) is not None
+    assert source_of(constructed()) is None
+
+
+@states
+@pytest.mark.parametrize("other", STATES)
+def test_equality_and_hash(make: Make, other: Make) -> None:
+    assert make() == other()
+    assert hash(make()) == hash(other())
+    assert make() != attrs.evolve(other(), is_scan=True)
+    assert {make(), other()} == {make()}
+
+
+@states
+@pytest.mark.parametrize(
+    "view",
+    [repr, lambda r: json.loads(to_json(r)), to_dict, attrs.asdict, attrs.astuple,
+     lambda r: r.extra, lambda r: r.latest_response, lambda r: r.created_at],
+)  # fmt: skip
+def test_every_view_is_the_same(make: Make, view: Callable[[Any], Any]) -> None:
+    assert view(make()) == view(wholly_read())
+
+
+@states
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.copy, copy.deepcopy, attrs.evolve]
+    + [
+        lambda r, p=protocol: pickle.loads(pickle.dumps(r, p))
+        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
+    ],
+)
+def test_copies_and_pickles(make: Make, duplicate: Callable[[Any], Any]) -> None:
+    record = make()
+    twin = duplicate(record)
+    assert type(twin) is Verification
+    assert twin == record == make()
+    assert to_json(twin) == to_json(record)
+
+
+@states
+def test_a_change_to_a_payload_stays(make: Make) -> None:
+    record, deep = make(), copy.deepcopy(make())
+    assert record.latest_response is not None
+    record.latest_response["mine"] = 1
+    record.extra["mine"] = 2
+    assert record.latest_response["mine"] == 1
+    assert record != deep
+    assert to_dict(record)["latest_response"]["mine"] == 1
+    assert to_dict(record)["mine"] == 2
+
+
+@states
+def test_the_dict_of_to_dict_is_nobody_elses(make: Make) -> None:
+    record = make()
+    to_dict(record)["latest_response"].clear()
+    assert record == make()
+
+
+@states
+def test_records_are_frozen(make: Make) -> None:
+    record = make()
+    with pytest.raises(FrozenInstanceError):
+        record.status = "x"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        del record.status
+    assert not hasattr(record, "__dict__")
+
+
+@states
+def test_unknown_attributes_are_errors(make: Make) -> None:
+    record = make()
+    assert not hasattr(record, "nonsense")
+    with pytest.raises(AttributeError, match="'Verification' object has no attribute 'nonsense'"):
+        record.nonsense  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(make(), "__deepcopy__")
+    assert record == make()
+
+
+def test_an_object_made_without_its_constructor_has_no_attributes() -> None:
+    assert not hasattr(object.__new__(Verification), "status")
+
+
+def test_threads_that_read_at_once_get_the_same_dict() -> None:
+    for _ in range(50):
+        record = untouched()
+        start = threading.Barrier(4)
+        seen: list[Any] = []
+
+        def read(
+            record: Verification = record,
+            start: threading.Barrier = start,
+            seen: list[Any] = seen,
+        ) -> None:
+            start.wait()
+            seen.append((record.latest_response, record.status, record.extra))
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(seen) == 4
+        assert len({id(response) for response, _, _ in seen}) == 1
+        assert len({id(extra) for _, _, extra in seen}) == 1
+
+
+@attrs.frozen
+class Mine(Verification):
+    note: str = ""
+
+
+def test_a_users_subclass_is_a_record_too() -> None:
+    mine = Mine(verification_id="a", latest_response={}, note="n")
+    assert to_dict(mine)["note"] == "n"
+    assert hash(mine) == hash(copy.deepcopy(mine))
+    assert mine != Verification(verification_id="a", latest_response={})
+
+
+@pytest.mark.parametrize("cls", RECORDS)
+def test_only_the_id_is_required(cls: Any) -> None:
+    assert cls(**ids(cls)) == decode_record(cls, dumps(ids(cls)))
+    with pytest.raises(TypeError):
+        cls()
+
+
+def test_events_of_one_webhook_hash_apart() -> None:
+    assert len({hash(WebhookEvent("w", event_id=f"{n}")) for n in range(9)}) == 9
+
+
+def test_a_page_is_a_value_too() -> None:
+    page = Page(items=[untouched()], total=1)
+    assert page == Page(items=[wholly_read()], total=1)
+    assert hash(page) == hash(Page(items=[], total=1))
+    assert pickle.loads(pickle.dumps(page)) == copy.deepcopy(page) == page
+    assert to_dict(page)["items"] == [to_dict(untouched())]
