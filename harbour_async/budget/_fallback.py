@@ -1,0 +1,118 @@
+"""What to do while Redis is away, if doing nothing is not an option: an even share each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+
+from harbour_async.budget._ledger import MIN_FLIGHT, LocalLedger, Outlook, Slot, guarded
+from harbour_async.budget._redis_ledger import RedisLedger
+from harbour_async.errors import APIConnectionError
+from harbour_async.settings import RateLimit
+
+PROBE = 5.0
+"""Seconds between two attempts to reach Redis again."""
+
+_log = logging.getLogger("harbour_async.budget")
+
+
+class _Both:
+    """A slot of Redis' and one of one's own, settled together."""
+
+    def __init__(self, *slots: Slot) -> None:
+        self._slots = slots
+
+    def unsent(self, slot: Slot) -> None:  # noqa: ARG002 - it is these two
+        for each in self._slots:
+            each.unsent()
+
+    def answered(self, slot: Slot) -> None:  # noqa: ARG002
+        for each in self._slots:
+            each.answered()
+
+    def abandoned(self, slot: Slot) -> None:  # noqa: ARG002
+        for each in self._slots:
+            each.abandoned()
+
+
+class FallbackLedger:
+    """Redis' slots; without Redis, ``requests // processes`` slots of one's own.
+
+    The promise holds through the change if Redis is away for all alike:
+
+    - *Going:* what the others did in the last ``per`` seconds is unknown, so nothing is sent for
+      that long (and for the time the last requests may be under way).
+    - *Coming back:* what the others do unseen ends once they have noticed, too. Until then, and
+      ``per`` seconds longer, a request needs both a slot of Redis and one of one's own.
+    """
+
+    def __init__(self, remote: RedisLedger, limit: RateLimit, *, processes: int) -> None:
+        assert limit.requests is not None
+        self._remote = remote
+        self._own = LocalLedger(limit.requests // processes, limit.per)
+        self._quiet = guarded(limit.per) + MIN_FLIGHT
+        self._overlap = guarded(limit.per) + 4 * PROBE
+        self._away = False
+        self._quiet_until = -math.inf
+        self._next_probe = -math.inf
+        self._back_since: float | None = None
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._time = loop.time
+        self._remote.bind(loop)
+        self._own.bind(loop)
+
+    def take(self) -> Slot | None:
+        return None
+
+    async def reserve(self) -> Slot:
+        if not self._away:
+            try:
+                return await self._remote.reserve()
+            except APIConnectionError:
+                self._go()
+        await asyncio.sleep(max(0.0, self._quiet_until - self._time()))
+        own = await self._own.reserve()
+        try:
+            remote = await self._probe()
+        except BaseException:
+            own.unsent()
+            raise
+        return own if remote is None else Slot(_Both(own, remote))
+
+    def _go(self) -> None:
+        _log.warning("Redis is not available: going on with an even share of the rate limit")
+        now = self._time()
+        self._away = True
+        self._back_since = None
+        self._quiet_until = now + self._quiet
+        self._next_probe = now + PROBE
+
+    async def _probe(self) -> Slot | None:
+        """A slot of Redis', if it is back (or None)."""
+        if self._time() < self._next_probe:
+            return None
+        try:
+            remote = await self._remote.reserve()
+        except APIConnectionError:
+            self._back_since = None
+            self._next_probe = self._time() + PROBE
+            return None
+        now = self._time()
+        if self._back_since is None:
+            self._back_since = now
+        elif now - self._back_since > self._overlap:
+            self._away = False
+        return remote
+
+    def earliest(self, turn: int) -> float:
+        if self._away:
+            return max(self._quiet_until, self._own.earliest(turn))
+        return self._remote.earliest(turn)
+
+    def outlook(self) -> Outlook:
+        return self._own.outlook() if self._away else self._remote.outlook()
+
+    async def aclose(self) -> None:
+        await self._remote.aclose()

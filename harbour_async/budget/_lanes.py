@@ -1,0 +1,88 @@
+"""Who waits, and who is next."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING, TypeAlias
+
+from harbour_async.budget._snapshot import Waiting
+from harbour_async.settings import Priority
+
+if TYPE_CHECKING:
+    from harbour_async.budget._ledger import Slot
+
+_Lane: TypeAlias = "OrderedDict[asyncio.Future[Slot], float]"  # waiter → deadline
+
+BULK_SHARE = 5
+"""While both lanes wait, one grant in this many is bulk's, so that bulk never starves."""
+
+
+class Lanes:
+    """Two queues of waiters: interactive before bulk, first come first served in each.
+
+    Every operation is O(1): a waiter that gives up leaves its queue at once and without
+    a trace, from the middle of ten thousand too.
+    """
+
+    __slots__ = ("_bulk", "_interactive", "_overtaken")
+
+    def __init__(self) -> None:
+        self._interactive: _Lane = OrderedDict()
+        self._bulk: _Lane = OrderedDict()
+        self._overtaken = 0  # interactive grants in a row while bulk waited
+
+    def __len__(self) -> int:
+        return len(self._interactive) + len(self._bulk)
+
+    def waiting(self) -> Waiting:
+        return Waiting(interactive=len(self._interactive), bulk=len(self._bulk))
+
+    def push(
+        self, priority: Priority, waiter: asyncio.Future[Slot], deadline: float | None
+    ) -> None:
+        lane = self._bulk if priority is Priority.BULK else self._interactive
+        lane[waiter] = math.inf if deadline is None else deadline
+
+    def discard(self, waiter: asyncio.Future[Slot]) -> None:
+        self._interactive.pop(waiter, None)
+        self._bulk.pop(waiter, None)
+
+    def pop(self) -> asyncio.Future[Slot] | None:
+        """The next waiter that still waits."""
+        while self:
+            lane = self._next_lane()
+            waiter, _ = lane.popitem(last=False)
+            if not waiter.done():  # cancelled, but its task has not run since
+                self._count(lane)
+                return waiter
+        return None
+
+    def _next_lane(self) -> _Lane:
+        bulk_is_due = not self._interactive or self._overtaken >= BULK_SHARE - 1
+        return self._bulk if self._bulk and bulk_is_due else self._interactive
+
+    def _count(self, granted: _Lane) -> None:
+        self._overtaken = self._overtaken + 1 if granted is self._interactive and self._bulk else 0
+
+    def ahead_of(self, priority: Priority) -> int:
+        """How many are served before one that comes now, if nobody gives up or comes later."""
+        interactive, bulk = self.waiting()
+        if priority is Priority.BULK:
+            overtaking = (BULK_SHARE - 1) * (bulk + 1) - self._overtaken
+            return bulk + min(interactive, overtaking)
+        return interactive + min(bulk, (self._overtaken + interactive) // (BULK_SHARE - 1))
+
+    def hopeless(self, earliest: float) -> list[asyncio.Future[Slot]]:
+        """Those whose deadline comes before ``earliest``."""
+        lanes = (self._interactive, self._bulk)
+        return [waiter for lane in lanes for waiter, end in lane.items() if end < earliest]
+
+    def fail(self, error: Exception) -> None:
+        """Give everybody a copy of ``error``: a traceback belongs to one task."""
+        while (waiter := self.pop()) is not None:
+            own = copy.copy(error)
+            own.__cause__ = error.__cause__
+            waiter.set_exception(own)

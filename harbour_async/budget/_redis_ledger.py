@@ -1,0 +1,159 @@
+"""The ledger that many processes share: slots are taken and settled in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any, TypeVar
+
+from harbour_async.budget._alarm import Alarm
+from harbour_async.budget._ledger import MIN_FLIGHT, Outlook, Slot, guarded
+from harbour_async.budget._redis_store import RedisStore, Reply
+from harbour_async.errors import HarbourError
+from harbour_async.settings import RateLimit
+
+T = TypeVar("T")
+
+JITTER = 0.01
+"""Seconds by which processes waiting for the same slot miss each other, at most."""
+
+
+class RedisLedger:
+    """Slots of ``store``; see ``LocalLedger`` for the promise.
+
+    A slot is leased for ``attempt`` seconds, the longest that a send may take, plus the time for
+    which it is kept after an answer. Whatever Redis is not told, because it is away or because
+    the holder crashed, ends with the lease: later than necessary, never too early.
+    """
+
+    def __init__(
+        self,
+        store: RedisStore,
+        limit: RateLimit,
+        *,
+        attempt: float,
+        on_pause: Callable[[float], None],
+    ) -> None:
+        assert limit.requests is not None
+        self._store = store
+        self._requests = limit.requests
+        self._per = guarded(limit.per)
+        self._lease = attempt + MIN_FLIGHT + self._per
+        self._jitter = min(JITTER, limit.per / limit.requests / 4)
+        self._on_pause = on_pause
+        self._flight = MIN_FLIGHT
+        self._used = 0
+        self._next_free_at: float | None = None
+        self._returned = Alarm()
+        self._returns = 0
+        self._settled: list[tuple[str, float]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._settling = self._closed = False
+        me = secrets.token_hex(8)
+        self._names = (f"{me}-{number}" for number in count())
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._time = loop.time
+
+    def take(self) -> Slot | None:
+        return None  # Redis has to be asked
+
+    async def reserve(self) -> Slot:
+        while True:
+            name = next(self._names)
+            returns = self._returns
+            reply = await self._ask(name)
+            now = self._time()
+            if reply.granted:
+                return Slot(self, now, name)
+            if reply.paused:
+                self._on_pause(now + reply.paused)
+            if returns != self._returns:
+                continue  # given back while Redis was being asked
+            # With everything in flight, nothing can be free before `per` seconds from now.
+            wait = self._per if reply.next_free is None else reply.next_free
+            wait = max(reply.paused, wait if reply.used >= self._requests else 0.0)
+            await self._returned.sleep(now + wait + random.uniform(0.001, 0.001 + self._jitter))
+
+    async def _ask(self, name: str) -> Reply:
+        asking = self._in_background(
+            self._store.take(name, requests=self._requests, lease=self._lease)
+        )
+        try:
+            # A question on its way cannot be recalled: whoever is cancelled meanwhile lets it
+            # be answered, and gives back what it got.
+            reply = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asking.add_done_callback(lambda _: self._settle(name, 0.0))
+            raise
+        except HarbourError:
+            self._settle(name, 0.0)  # perhaps only the answer was lost
+            raise
+        self._used = reply.used
+        self._next_free_at = None if reply.next_free is None else self._time() + reply.next_free
+        return reply
+
+    def earliest(self, turn: int) -> float:
+        first = self._time()
+        if self._used >= self._requests and self._next_free_at is not None:
+            first = max(first, self._next_free_at)
+        return first + (turn - 1) // self._requests * self._per
+
+    def outlook(self) -> Outlook:
+        """As Redis last told; other processes have gone on since."""
+        return Outlook(self._used, max(0, self._requests - self._used), self._next_free_at)
+
+    def unsent(self, slot: Slot) -> None:
+        self._settle(slot.name, 0.0)
+
+    def answered(self, slot: Slot) -> None:
+        self._flight = max(self._flight, self._time() - slot.taken_at)
+        self._settle(slot.name, self._per)
+
+    def abandoned(self, slot: Slot) -> None:
+        self._settle(slot.name, self._flight + self._per)
+
+    def pause(self, seconds: float) -> None:
+        """Tell the others, as far as Redis can be reached."""
+        if not self._closed:
+            self._in_background(_tolerant(self._store.pause(seconds)))
+
+    def _settle(self, name: str, hold: float) -> None:
+        self._settled.append((name, hold))
+        if not (self._settling or self._closed):
+            self._settling = True
+            self._in_background(self._tell())
+
+    async def _tell(self) -> None:
+        try:
+            while self._settled:
+                holds, self._settled = self._settled, []
+                await _tolerant(self._store.settle(holds))
+                if any(hold == 0.0 for _, hold in holds):
+                    self._returns += 1
+                    self._returned.ring()
+        finally:
+            self._settling = False
+
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Tell Redis what there is to tell, and let go of it."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self._closed = True  # leases end what is said from now on
+        await self._store.aclose()
+
+
+async def _tolerant(work: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(HarbourError):  # the lease ends what Redis does not know to be over
+        await work

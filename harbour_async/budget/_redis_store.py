@@ -1,0 +1,173 @@
+"""The slots of many processes, kept in Redis or Valkey (5 or later). The only user of redis-py.
+
+Why not `limits` and its moving window: its entries are bare timestamps in a list, taken from each
+client's clock when the request is *permitted*. Nothing names an entry, so none can be moved to the
+time of its answer, and that is the whole promise. Two sorted sets can do it:
+
+- ``sent``: requests in flight, by the time at which their lease ends (a holder that crashed never
+  answers, and its slot comes back then);
+- ``cooling``: answered requests, by the time at which their slot is free.
+
+Every time is the server's own ``TIME``, in microseconds; each script is atomic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from harbour_async.errors import APIConnectionError, ConfigurationError
+
+if TYPE_CHECKING:
+    from redis.commands.core import AsyncScript
+
+PATIENCE = 2.0
+"""Seconds to wait for Redis, when connecting and for each answer."""
+
+_COMMON = """
+local sent, cooling, pause = KEYS[1], KEYS[2], KEYS[3]
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local function add(key, after, name)
+    redis.call('ZADD', key, string.format('%.0f', now + after), name)
+    local last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
+    redis.call('PEXPIREAT', key, string.format('%.0f', math.ceil(last[2] / 1000) + 1))
+end
+"""
+
+_TAKE = (
+    _COMMON
+    + """
+local requests, lease, name = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+redis.call('ZREMRANGEBYSCORE', sent, '-inf', string.format('%.0f', now))
+redis.call('ZREMRANGEBYSCORE', cooling, '-inf', string.format('%.0f', now))
+local paused = math.max(0, redis.call('PTTL', pause)) * 1000
+local used = redis.call('ZCARD', sent) + redis.call('ZCARD', cooling)
+local granted = 0
+if redis.call('ZSCORE', sent, name) then
+    granted = 1
+elseif paused == 0 and used < requests then
+    add(sent, lease, name)
+    used = used + 1
+    granted = 1
+end
+local first = redis.call('ZRANGE', cooling, 0, 0, 'WITHSCORES')
+local next_free = -1
+if first[2] then next_free = first[2] - now end
+return {granted, used, next_free, paused}
+"""
+)
+
+_SETTLE = (
+    _COMMON
+    + """
+for i = 1, #ARGV, 2 do
+    local name, hold = ARGV[i], tonumber(ARGV[i + 1])
+    redis.call('ZREM', sent, name)
+    if hold > 0 then add(cooling, hold, name) end
+end
+"""
+)
+
+_PAUSE = """
+if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[1]) then
+    redis.call('SET', KEYS[3], 1, 'PX', ARGV[1])
+end
+"""
+
+
+class Reply(NamedTuple):
+    """What ``take`` heard. Durations are seconds from then; ``next_free`` None: not known yet."""
+
+    granted: bool
+    used: int
+    next_free: float | None
+    paused: float
+
+
+class RedisStore:
+    """Three scripts over the keys of one budget."""
+
+    def __init__(self, url: str, key: str) -> None:
+        redis = _import_redis()
+        self.address = address_of(url)
+        try:
+            self._client = redis.asyncio.Redis.from_url(
+                url,
+                socket_timeout=PATIENCE,
+                socket_connect_timeout=PATIENCE,
+                # Once, for a kept connection that turns out dead; the session retries the rest.
+                retry=redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 1),
+            )
+        except (ValueError, TypeError, AttributeError):
+            # Neither the message nor the cause may repeat the URL: it may hold a password.
+            raise ConfigurationError(
+                "the Redis URL cannot be used; it looks like redis://host:6379/0, "
+                "rediss:// with TLS, or unix:///path"
+            ) from None
+        # The braces keep the keys on one node of a cluster.
+        self._keys = [f"harbour:{{{key}}}:{part}" for part in ("sent", "cooling", "pause")]
+        self._take = self._client.register_script(_TAKE)
+        self._settle = self._client.register_script(_SETTLE)
+        self._pause = self._client.register_script(_PAUSE)
+        self._refusals = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
+        self._failures = (redis.RedisError, OSError, TimeoutError)
+
+    async def take(self, name: str, *, requests: int, lease: float) -> Reply:
+        """Take a slot if one is free and nobody paused. Asking twice for one name takes one."""
+        answer = await self._run(self._take, [requests, _micros(lease), name])
+        granted, used, next_free, paused = answer
+        return Reply(bool(granted), used, None if next_free < 0 else next_free / 1e6, paused / 1e6)
+
+    async def settle(self, holds: Sequence[tuple[str, float]]) -> None:
+        """Free each named slot so many seconds from now; 0: at once."""
+        await self._run(self._settle, [part for name, s in holds for part in (name, _micros(s))])
+
+    async def pause(self, seconds: float) -> None:
+        """Nobody takes a slot for so long; a longer pause stands."""
+        await self._run(self._pause, [math.ceil(seconds * 1000)])
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _run(self, script: AsyncScript, args: Sequence[int | str]) -> Any:
+        try:
+            answer: Awaitable[Any] = script(keys=self._keys, args=list(args))
+            return await answer
+        except self._refusals as error:
+            raise ConfigurationError(
+                f"the Redis of the rate budget at {self.address} refuses these credentials"
+            ) from error
+        except self._failures as error:
+            raise APIConnectionError(
+                f"nothing was sent: the Redis of the rate budget at {self.address} "
+                f"is not available ({type(error).__name__})",
+                sent=False,
+            ) from error
+
+
+def _micros(seconds: float) -> int:
+    return math.ceil(seconds * 1e6)
+
+
+def _import_redis() -> Any:
+    try:
+        import redis.asyncio.retry
+        import redis.backoff
+    except ImportError:
+        raise ConfigurationError(
+            "RedisBudget needs redis-py: pip install 'harbour-async[redis]'"
+        ) from None
+    return redis
+
+
+def address_of(url: str) -> str:
+    """The URL without user, password and options, for messages."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+    except (ValueError, TypeError, AttributeError):
+        return "an unreadable URL"

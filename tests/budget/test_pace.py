@@ -1,0 +1,125 @@
+"""Bursts, the pace, and pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from itertools import pairwise
+
+import pytest
+
+from harbour_async.budget import Budget
+from harbour_async.settings import Priority, RateLimit
+from tests.virtual_time import settle, virtual_time
+
+
+async def grants(budget: Budget, count: int, priority: Priority = Priority.BULK) -> list[float]:
+    """The times at which ``count`` calls, all made now and answered at once, get their turn."""
+    loop = asyncio.get_running_loop()
+
+    async def call() -> float:
+        slot = await budget.acquire(priority)
+        slot.answered()
+        return loop.time()
+
+    return list(await asyncio.gather(*(call() for _ in range(count))))
+
+
+@virtual_time
+async def test_an_idle_budget_sends_a_burst_at_once_and_then_keeps_the_pace() -> None:
+    times = await grants(Budget(), 30, Priority.INTERACTIVE)
+    assert times[19] == pytest.approx(0.0, abs=0.001)
+    assert [later - earlier for earlier, later in pairwise(times[19:])] == pytest.approx(
+        [0.6] * 10, abs=0.001
+    )
+
+
+@virtual_time
+async def test_a_burst_needs_no_turn_of_the_loop() -> None:
+    budget = Budget()
+    for _ in range(20):
+        with pytest.raises(StopIteration):
+            budget.acquire().send(None)  # a coroutine that ends without suspending
+
+
+@virtual_time
+async def test_bulk_leaves_no_drought_behind_a_burst() -> None:
+    budget = Budget()
+    times = await grants(budget, 250)
+    gaps = [later - earlier for earlier, later in pairwise(times[19:])]
+    assert max(gaps) < 1.3  # two tokens; without spreading, 12 s
+    assert times[99] < 60.0
+    assert times[199] < 120.0
+
+
+@virtual_time
+async def test_an_interactive_call_beside_saturating_bulk_waits_about_one_token() -> None:
+    budget = Budget()
+    loop = asyncio.get_running_loop()
+    export = asyncio.create_task(grants(budget, 10_000))
+    waits = []
+    for _ in range(300):
+        await asyncio.sleep(7.0)
+        asked = loop.time()
+        (await budget.acquire()).answered()
+        waits.append(loop.time() - asked)
+    export.cancel()
+    await settle()
+    assert max(waits) < 2 * 0.6
+    assert sum(waits) / len(waits) < 0.6
+
+
+@virtual_time
+async def test_a_pause_stops_everything_and_then_the_flow_restarts_at_the_pace() -> None:
+    budget = Budget(RateLimit(100, 60.0, burst=20))
+    budget.pause(30.0)
+    times = await grants(budget, 5)
+    assert times == pytest.approx([30.0, 30.6, 31.2, 31.8, 32.4], abs=0.01)
+
+
+@virtual_time
+async def test_a_pause_that_ended_long_ago_leaves_a_full_burst() -> None:
+    budget = Budget()
+    budget.pause(5.0)
+    await asyncio.sleep(60.0)
+    times = await grants(budget, 20)
+    assert times[-1] == pytest.approx(60.0, abs=0.01)
+
+
+@virtual_time
+async def test_a_pause_that_comes_while_others_wait_holds_for_them_too() -> None:
+    budget = Budget(RateLimit(10, 10.0, burst=1))
+    waiting = asyncio.create_task(grants(budget, 3))
+    await asyncio.sleep(0.5)
+    budget.pause(20.0)
+    assert await waiting == pytest.approx([0.0, 20.5, 21.5], abs=0.01)
+
+
+@virtual_time
+async def test_a_pause_is_never_shortened_and_nonsense_is_ignored() -> None:
+    budget = Budget()
+    budget.pause(10.0)
+    for seconds in (1.0, -5.0, 0.0, math.nan, math.inf, -math.inf):
+        budget.pause(seconds)
+    assert budget.snapshot().paused_for == pytest.approx(10.0, abs=0.01)
+    assert (await grants(budget, 1)) == pytest.approx([10.0], abs=0.01)
+
+
+@virtual_time
+async def test_a_pause_lengthened_in_its_course_is_sat_out_in_full() -> None:
+    budget = Budget()
+    budget.pause(5.0)
+    waiting = asyncio.create_task(grants(budget, 1))
+    await asyncio.sleep(4.0)
+    budget.pause(5.0)
+    assert await waiting == pytest.approx([9.0], abs=0.01)
+
+
+@virtual_time
+async def test_without_a_limit_only_a_pause_makes_anybody_wait() -> None:
+    budget = Budget(RateLimit.unlimited())
+    assert (await grants(budget, 1000))[-1] == pytest.approx(0.0, abs=0.001)
+    budget.pause(3.0)
+    assert budget.snapshot().estimated_wait == pytest.approx(3.0, abs=0.001)
+    assert (await grants(budget, 1000))[-1] == pytest.approx(3.0, abs=0.001)
+    assert budget.snapshot().free is None

@@ -1,0 +1,212 @@
+"""RedisBudget, against a real server (whose clock is real, too, so the windows are short)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from harbour_async.budget import RedisBudget
+from harbour_async.budget import _fallback as fallback
+from harbour_async.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    DeadlineExceededError,
+    SessionClosedError,
+)
+from harbour_async.settings import Priority, RateLimit
+from tests.budget.redis_server import free_port, needs_redis, redis_server
+from tests.budget.servers import most_in_window
+
+pytestmark = needs_redis
+LIMIT = RateLimit(10, per=0.5, burst=10)
+_keys = (f"test-{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with redis_server() as port:
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture
+def key() -> str:
+    return next(_keys)
+
+
+async def saturate(budget: RedisBudget, until: float) -> list[float]:
+    loop = asyncio.get_running_loop()
+    arrivals: list[float] = []
+    while loop.time() < until:
+        slot = await budget.acquire(Priority.BULK)
+        await asyncio.sleep(0.002)
+        arrivals.append(loop.time())
+        slot.answered()
+    return arrivals
+
+
+async def test_several_budgets_of_one_key_keep_the_limit_together_and_use_it(
+    url: str, key: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    budgets = [RedisBudget.from_url(url, LIMIT, key=key) for _ in range(3)]
+    arrived = await asyncio.gather(*(saturate(budget, began + 3.0) for budget in budgets))
+    for budget in budgets:
+        await budget.aclose()
+    arrivals = [arrival for each in arrived for arrival in each]
+    assert most_in_window(arrivals, LIMIT.per) <= 10
+    assert len(arrivals) >= 0.9 * 10 * 3.0 / LIMIT.per
+
+
+async def test_a_slot_is_free_again_per_seconds_after_its_answer(url: str, key: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with RedisBudget.from_url(url, RateLimit(1, per=0.3), key=key) as budget:
+        slot = await budget.acquire()
+        await asyncio.sleep(0.2)
+        slot.answered()
+        answered = loop.time()
+        (await budget.acquire()).unsent()
+        assert 0.3 < loop.time() - answered < 0.4
+
+
+async def test_a_slot_not_used_is_free_at_once(url: str, key: str) -> None:
+    limit = RateLimit(2, per=60.0, burst=2)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with RedisBudget.from_url(url, limit, key=key) as budget:
+        for _ in range(2):
+            slot = await budget.acquire()
+            slot.unsent()
+            slot.answered()
+    async with RedisBudget.from_url(url, limit, key=key) as other:
+        for _ in range(2):
+            await other.acquire()
+    assert loop.time() - began < 2.0
+
+
+async def test_the_slots_of_a_crashed_holder_come_back_with_the_end_of_the_lease(
+    url: str, key: str
+) -> None:
+    limit = RateLimit(1, per=0.2)
+    crashed = RedisBudget.from_url(url, limit, key=key, attempt=0.1)
+    await crashed.acquire()  # and never a word
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with RedisBudget.from_url(url, limit, key=key, attempt=0.1) as other:
+        await other.acquire()
+    assert 1.3 <= loop.time() - began < 2.0  # attempt + a second of flight + per
+    await crashed.aclose()
+
+
+async def test_a_waiter_cancelled_while_redis_is_asked_takes_no_slot(url: str, key: str) -> None:
+    limit = RateLimit(3, per=60.0, burst=3)
+    async with RedisBudget.from_url(url, limit, key=key) as budget:
+        for _ in range(20):
+            waiter = asyncio.create_task(budget.acquire())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            waiter.cancel()
+            await asyncio.wait([waiter])
+            if not waiter.cancelled():
+                waiter.result().unsent()
+    async with RedisBudget.from_url(url, limit, key=key) as other:
+        async with asyncio.timeout(2.0):
+            for _ in range(3):
+                await other.acquire()
+
+
+async def test_a_pause_holds_for_all(url: str, key: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with (
+        RedisBudget.from_url(url, LIMIT, key=key) as one,
+        RedisBudget.from_url(url, LIMIT, key=key) as other,
+    ):
+        (await one.acquire()).answered()
+        (await other.acquire()).answered()
+        one.pause(0.5)
+        one.pause(0.1)
+        began = loop.time()
+        await asyncio.sleep(0.05)
+        (await other.acquire()).answered()
+        assert 0.5 <= loop.time() - began < 0.7
+
+
+async def test_a_call_that_cannot_have_its_turn_in_time_fails_at_once(url: str, key: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with RedisBudget.from_url(url, RateLimit(1, per=30.0), key=key) as budget:
+        (await budget.acquire()).answered()
+        began = loop.time()
+        with pytest.raises(DeadlineExceededError):
+            await budget.acquire(deadline=began + 5.0)
+        assert loop.time() - began < 1.0
+
+
+async def test_after_closing_nothing_is_granted(url: str, key: str) -> None:
+    budget = RedisBudget.from_url(url, LIMIT, key=key)
+    await budget.acquire()
+    await budget.aclose()
+    await budget.aclose()
+    with pytest.raises(SessionClosedError):
+        await budget.acquire()
+
+
+async def test_without_redis_nothing_is_sent() -> None:
+    port = free_port()
+    async with RedisBudget.from_url(f"redis://:secret@127.0.0.1:{port}/0") as budget:
+        with pytest.raises(APIConnectionError, match="not available") as caught:
+            await budget.acquire()
+    assert caught.value.sent is False
+    assert f"127.0.0.1:{port}" in str(caught.value)
+    assert "secret" not in str(caught.value) + repr(budget)
+
+
+async def test_a_redis_that_comes_back_is_used_again() -> None:
+    port = free_port()
+    async with RedisBudget.from_url(f"redis://127.0.0.1:{port}/0") as budget:
+        with pytest.raises(APIConnectionError):
+            await budget.acquire()
+        with redis_server(port=port):
+            await budget.acquire()
+
+
+async def test_with_a_share_the_flow_goes_on_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fallback, "PROBE", 0.1)
+    monkeypatch.setattr(fallback, "MIN_FLIGHT", 0.1)
+    loop = asyncio.get_running_loop()
+    port = free_port()
+    async with RedisBudget.from_url(
+        f"redis://127.0.0.1:{port}/0", LIMIT, on_unavailable="share", processes=5
+    ) as budget:
+        began = loop.time()
+        away = await saturate(budget, began + 2.0)
+        assert away[0] - began >= LIMIT.per  # nobody knows what the others did just before
+        assert most_in_window(away, LIMIT.per) == 2
+        with redis_server(port=port):
+            back = await saturate(budget, loop.time() + 3.0)
+            arrivals = away + back
+            assert most_in_window(arrivals, LIMIT.per) <= 10
+            assert most_in_window(back[-20:], LIMIT.per) > 2
+
+
+async def test_refused_credentials_are_a_configuration_error_that_tells_no_secret() -> None:
+    with redis_server("--requirepass", "right") as port:
+        for user in ("", ":wrong@"):
+            async with RedisBudget.from_url(f"redis://{user}127.0.0.1:{port}/0") as budget:
+                with pytest.raises(ConfigurationError, match="refuses these credentials") as caught:
+                    await budget.acquire()
+                assert "wrong" not in f"{caught.value} {caught.value.__cause__} {budget!r}"
+
+
+def test_one_redis_budget_belongs_to_one_loop(url: str, key: str) -> None:
+    budget = RedisBudget.from_url(url, LIMIT, key=key)
+
+    async def use() -> None:
+        await budget.acquire()
+        await budget.aclose()
+
+    asyncio.run(use())
+    with pytest.raises(ConfigurationError, match="another event loop"):
+        asyncio.run(use())
