@@ -1,0 +1,60 @@
+"""What does a typed stream cost beside untyped, pydantic and generated ones, end to end?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import _harness
+from benchmarks._server import served
+
+SPECIFICATION = Path(__file__).with_name("openapi.json")
+
+# ours, peer, goal, what it means
+GOALS = [
+    ("typed", "untyped", 0.5, "typed / aiohttp + orjson.loads"),
+    ("typed_all", "untyped_all", 1.3, "the same, every field and payload read"),
+    ("typed", "pydantic", 0.2, "typed / httpx + pydantic"),
+    ("typed", "generated", 0.2, "typed / openapi-python-client"),
+]
+CONTENDERS = ["typed", "typed_all", "untyped", "untyped_all", "pydantic", "generated"]
+
+
+def generate(folder: Path) -> None:
+    """The peer that openapi-python-client makes of a minimal document."""
+    target = folder / "harbour_listing_client"
+    config = folder / "config.yml"
+    config.write_text("package_name_override: harbour_listing_client\npost_hooks: []\n")
+    generator = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
+    paths = ["--path", SPECIFICATION, "--config", config, "--output-path", target]
+    subprocess.run(
+        [*generator, *map(str, paths)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def measure(records: int, times: int) -> dict[str, list[_harness.Figures]]:
+    with served(records) as url, tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder))
+        return _harness.rounds("benchmarks._streams", CONTENDERS, url, records, folder, times=times)
+
+
+def main() -> None:
+    quick = _harness.arguments(__doc__).quick
+    records, times = (500, 1) if quick else (20_000, 7)
+    results = measure(records, times)
+    print(f"CPU of the client per record, {records} records ({_harness.machine()})")
+    for name in CONTENDERS:
+        cpu = _harness.median(results[name], "cpu") / records
+        print(f"  {name:<12} {cpu * 1e6:8.2f} µs")
+    print(f"ratios, medians of {times} paired rounds")
+    for ours, peer, goal, meaning in GOALS:
+        ratio = _harness.median_ratio(results, ours, peer, "cpu")
+        _harness.verdict(meaning, ratio, f"≤ {goal}", ratio <= goal)
+
+
+if __name__ == "__main__":
+    main()

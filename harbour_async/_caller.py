@@ -1,0 +1,78 @@
+"""One API call: retry around budget around transport, under one deadline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harbour_async import _wire
+from harbour_async._retry import retried
+from harbour_async._transport import Transport
+from harbour_async.errors import SessionClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harbour_async._wire import Request
+    from harbour_async.budget import Budget
+    from harbour_async.settings import Priority, Retry
+
+
+class Caller:
+    """What the resources send their requests through."""
+
+    def __init__(
+        self, *, budget: Budget, retry: Retry, api_key: str, connect: Callable[[], Transport]
+    ) -> None:
+        self._budget = budget
+        self._retry = retry
+        self._secret = api_key.encode()
+        self._connect = connect
+        self._transport: Transport | None = None
+        self.closed = False
+
+    def check_open(self) -> None:
+        if self.closed:
+            raise SessionClosedError("this HarbourSession is closed: make a new one")
+
+    @property
+    def opened(self) -> bool:
+        return self._transport is not None
+
+    async def call(self, request: Request, *, priority: Priority, deadline: float | None) -> bytes:
+        """The body of the successful answer.
+
+        ``deadline`` is in the loop's time and covers everything: waiting for the budget, every
+        attempt and every pause. Raises the error of the last attempt, or DeadlineExceededError.
+        """
+        self.check_open()
+        return await retried(
+            lambda: self._attempt(request, priority, deadline),
+            method=request.method,
+            policy=self._retry,
+            deadline=deadline,
+            pause=self._budget.pause,
+        )
+
+    async def _attempt(self, request: Request, priority: Priority, deadline: float | None) -> bytes:
+        slot = await self._budget.acquire(priority, deadline=deadline)
+        if self.closed:  # meanwhile
+            slot.unsent()
+            self.check_open()
+        if self._transport is None:
+            self._transport = self._connect()
+        answer = await self._transport.send(request, slot, deadline)
+        if answer.status < 300:
+            return answer.body
+        raise _wire.error_from(
+            status=answer.status,
+            method=request.method,
+            url=f"/{request.path}",
+            headers=answer.headers,
+            # A server that echoes the key must not get it into an error, and so into a log.
+            body=answer.body.replace(self._secret, b"[api key]"),
+        )
+
+    async def aclose(self) -> None:
+        self.closed = True
+        if self._transport is not None:
+            await self._transport.aclose()

@@ -1,0 +1,126 @@
+"""When to send again, and how long to wait before. The only module that knows backoff.
+
+backoff runs the loop of attempts; the deadline is kept here, because backoff measures it with the
+wall clock and lets the last attempt overrun it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import backoff
+from attrs import define
+
+from harbour_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    HarbourError,
+    NotFoundError,
+    RateLimitError,
+)
+from harbour_async.settings import Retry
+
+T = TypeVar("T")
+
+_TRANSIENT = {429, 502, 503, 504}
+# A gateway's word that it lost the answer of the server behind it.
+_ANSWER_LOST = {502, 504}
+
+
+class AlreadyDeletedError(HarbourError):
+    """A DELETE was not found when it was sent again, after an earlier answer had been lost."""
+
+
+async def retried(
+    send: Callable[[], Awaitable[T]],
+    *,
+    method: str,
+    policy: Retry,
+    deadline: float | None,
+    pause: Callable[[float], None],
+) -> T:
+    """Await ``send()`` until it succeeds or there is no point in going on; raises its last error.
+
+    ``deadline`` is in the loop's time: a wait that would pass it is not begun. ``pause`` is told
+    the seconds for which a 429 stops the whole session; the next ``send()`` has to respect it.
+    """
+    try:
+        return await send()
+    except HarbourError as error:
+        failures = [error]  # the happy path pays for no loop; backoff is told of it as attempt one
+
+    judge = _Judge(method, policy, deadline, pause)
+
+    @backoff.on_exception(
+        backoff.runtime,
+        HarbourError,
+        value=judge.wait,
+        giveup=judge.gives_up,
+        max_tries=policy.attempts,
+        jitter=None,  # backoff's own would undercut Retry-After
+        logger=None,
+    )
+    async def attempts() -> T:
+        if failures:
+            raise failures.pop()
+        return await send()
+
+    try:
+        return await attempts()
+    except NotFoundError as error:
+        if method == "DELETE" and judge.answer_lost:
+            raise AlreadyDeletedError from error
+        raise
+
+
+@define
+class _Judge:
+    method: str
+    policy: Retry
+    deadline: float | None
+    pause: Callable[[float], None]
+    attempt: int = 0
+    answer_lost: bool = False
+    delay: float = 0.0
+
+    def gives_up(self, error: Exception) -> bool:
+        """Whether this failure is final; decides the wait before the next attempt on the way."""
+        ceiling = min(self.policy.max_delay, self.policy.base_delay * 2.0**self.attempt)
+        self.attempt += 1
+        floor = error.retry_after if isinstance(error, APIStatusError) else None
+        if isinstance(error, RateLimitError):
+            self.delay = ceiling if floor is None else floor
+            self.pause(self.delay)
+        else:
+            self.delay = max(floor or 0.0, random.uniform(0.0, ceiling))
+        if _lost_answer(error):
+            self.answer_lost = True
+        return not _may_be_sent_again(self.method, error) or self._too_late()
+
+    def _too_late(self) -> bool:
+        if self.deadline is None:
+            return False
+        return asyncio.get_running_loop().time() + self.delay >= self.deadline
+
+    def wait(self, error: Exception) -> float:
+        # The budget holds every sender back after a 429, this one too.
+        return 0.0 if isinstance(error, RateLimitError) else self.delay
+
+
+def _may_be_sent_again(method: str, error: Exception) -> bool:
+    if isinstance(error, APIConnectionError):
+        return method != "POST" or not error.sent
+    if isinstance(error, APIStatusError):
+        if method == "POST":
+            return error.status == 429
+        return error.status in _TRANSIENT or error.status == 500
+    return False
+
+
+def _lost_answer(error: Exception) -> bool:
+    if isinstance(error, APIConnectionError):
+        return error.sent
+    return isinstance(error, APIStatusError) and error.status in _ANSWER_LOST

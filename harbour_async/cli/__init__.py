@@ -1,0 +1,20 @@
+"""The command line: ``harbour`` (extra ``cli``)."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the ``harbour`` command."""
+    try:
+        import rich  # noqa: F401  (only asked whether it is there)
+        import typer  # noqa: F401
+    except ImportError as error:
+        print(
+            f"harbour: {error.name} is missing: pip install 'harbour-async[cli]'", file=sys.stderr
+        )
+        raise SystemExit(2) from None
+    from harbour_async.cli._app import run
+
+    run()

@@ -1,0 +1,199 @@
+"""One walk: sends what its plan proposes, and hands out batches of new records."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from attrs import frozen
+
+from harbour_async._chunk import Chunk
+from harbour_async.errors import HarbourError, IncompleteListingError
+from harbour_async.pagination import _token
+from harbour_async.pagination._answer import Answer
+from harbour_async.pagination._flight import Fetch, Flight, Request
+from harbour_async.pagination._plan import Plan, Use, Verdict
+from harbour_async.pagination._report import PagingReport
+from harbour_async.pagination._scan import Scan
+from harbour_async.pagination._windows import aligned
+
+T = TypeVar("T")
+
+
+@frozen
+class Batch(Generic[T]):
+    """The new records of one answer."""
+
+    items: list[T]
+    request: Request
+    total: int
+
+
+@frozen
+class Options(Generic[T]):
+    listing: str
+    order: str | None
+    page_size: int
+    max_items: int | None
+    concurrency: int
+    until: Callable[[T], bool] | None
+
+
+class Walk(Generic[T]):
+    """Call ``step`` until it answers None, and count in ``given`` what was given of its batch."""
+
+    def __init__(self, fetch: Fetch[T], plan: Plan, options: Options[T]) -> None:
+        self.given = 0
+        self._flight = Flight(fetch)
+        self._plan = plan
+        self._options = options
+        self._owes_proof = plan.reason is None
+        self._batch: list[str | None] = []
+        self._committed = 0
+        self._yielded = 0
+        self._pages = 0
+        self._dropped = 0
+        self._first_total: int | None = None
+        self._last_total: int | None = None
+        self._stopped: str | None = None
+        # Should the server break its order, no id may be given again. Eight bytes a record.
+        self._fingerprints = array("q")
+
+    @property
+    def token(self) -> str:
+        self._commit()
+        return _token.pack(self._options.listing, self._options.order, self._plan.state())
+
+    @property
+    def report(self) -> PagingReport:
+        ended = self._plan.done and self.given == len(self._batch) and not self._stopped
+        complete = ended and self._plan.proved
+        reason = self._stopped or self._plan.reason or "not finished"
+        return PagingReport(
+            requests=self._flight.sent,
+            pages=self._pages,
+            yielded=self._yielded + self.given,
+            duplicates_dropped=self._dropped,
+            gaps_repaired=self._plan.repaired,
+            total_first=self._first_total,
+            total_last=self._last_total,
+            complete=complete,
+            reason=None if complete else reason,
+        )
+
+    async def step(self) -> Batch[T] | None:
+        """The next batch, None at the end; raises what fetch raised, or IncompleteListingError."""
+        try:
+            while self._goes_on():
+                self._send()
+                batch = self._accept(*await self._flight.receive())
+                if batch.items:
+                    self._send()
+                    return batch
+            self._finish()
+        except HarbourError as error:
+            self.stop(f"ended by {type(error).__name__}")
+            error.resume_token = self.token
+            raise
+        return None
+
+    def stop(self, reason: str = "left early") -> None:
+        """Nothing is sent any more after this."""
+        if not (self._plan.done and self.given == len(self._batch)):
+            self._stopped = self._stopped or reason
+        self._flight.drop()
+
+    async def close(self) -> None:
+        self.stop()
+        await self._flight.close()
+
+    def _goes_on(self) -> bool:
+        self._commit()
+        self._yielded += self.given
+        self.given = self._committed = 0
+        self._batch = []
+        if self._yielded == self._options.max_items and not self._plan.done:
+            self._stopped = self._stopped or "stopped at max_items"
+        return not (self._plan.done or self._stopped)
+
+    def _commit(self) -> None:
+        """Tell the plan what has been given by now."""
+        self._plan.commit(self.given - self._committed)
+        given = self._batch[self._committed : self.given]
+        self._fingerprints.extend(hash(record_id) for record_id in given if record_id is not None)
+        self._committed = self.given
+
+    def _send(self) -> None:
+        while len(self._flight) < self._depth():
+            window = self._plan.propose(self._flight.last)
+            if window is None:
+                return
+            self._flight.send(window)
+
+    def _depth(self) -> int:
+        """How many requests may be on their way."""
+        if self._first_total is None:
+            return 1
+        depth = self._options.concurrency if self._plan.wide else 1
+        if self._options.max_items is not None:
+            missing = self._options.max_items - self._yielded - len(self._batch)
+            depth = min(depth, math.ceil(missing / self._options.page_size))
+        return 0 if self._plan.done or self._stopped else depth
+
+    def _accept(self, request: Request, chunk: Chunk[T]) -> Batch[T]:
+        answer = self._read(request, chunk)
+        verdict = self._plan.take(answer)
+        if self._plan.reason and not isinstance(self._plan, Scan):
+            verdict = self._fall_back(answer)
+        if verdict.astray:
+            self._flight.drop()
+        if verdict.use is Use.LATER:
+            self._flight.keep(request, chunk)
+        if verdict.use is Use.AGAIN:
+            self._flight.put_back(request, chunk)
+        if verdict.first:
+            self._flight.send(verdict.first, first=True)
+        if verdict.use is Use.SPENT:
+            self._dropped += len(chunk.items) - len(verdict.fresh)
+        items = self._limited([chunk.items[i] for i in verdict.fresh])
+        self._batch = [chunk.ids[i] for i in verdict.fresh[: len(items)]]
+        self._pages += bool(items)
+        return Batch(items, request, chunk.total)
+
+    def _read(self, request: Request, chunk: Chunk[T]) -> Answer:
+        self._last_total = chunk.total
+        if self._first_total is None:
+            self._first_total = chunk.total
+        keys = chunk.keys
+        if self._options.order and self._options.order.endswith("DESC"):
+            keys = [None if key is None else -key for key in keys]
+        return Answer(request, chunk.ids, keys, chunk.total, self._flight.upcoming)
+
+    def _fall_back(self, answer: Answer) -> Verdict:
+        """Nothing can be proved any more: read all pages, and give what was not given yet."""
+        reason, seen, start = self._plan.reason or "", self._fingerprints, self._plan.start
+        self._plan = Scan(self._options.page_size, reason, seen=seen, start=start)
+        from_start = answer.request.window == aligned(0, self._options.page_size)
+        fresh = self._plan.take(answer).fresh if from_start else ()
+        return Verdict(fresh, astray=True)
+
+    def _limited(self, items: list[T]) -> list[T]:
+        """What of a batch is within ``max_items`` and before ``until``."""
+        allowed = len(items)
+        if self._options.max_items is not None:
+            allowed = min(allowed, self._options.max_items - self._yielded)
+        if allowed < len(items):
+            self._stopped = "stopped at max_items"
+        if self._options.until is not None:
+            for i, item in enumerate(items[:allowed]):
+                if self._options.until(item):
+                    self._stopped = "stopped at the first record that was no longer wanted"
+                    return items[:i]
+        return items[:allowed]
+
+    def _finish(self) -> None:
+        if self._owes_proof and not self._stopped and not self._plan.proved:
+            message = f"the listing was read to its end, but is not proved: {self._plan.reason}"
+            raise IncompleteListingError(message, report=self.report)

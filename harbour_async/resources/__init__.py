@@ -1,0 +1,6 @@
+"""The API's resources: each method one request of the guide, or a walk over a listing."""
+
+from harbour_async.resources.verifications import Verifications
+from harbour_async.resources.webhooks import Webhooks
+
+__all__ = ["Verifications", "Webhooks"]

@@ -1,0 +1,141 @@
+"""What the resources share: calls with a deadline, listings, and the two spellings of an object."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from harbour_async._caller import Caller
+from harbour_async._chunk import Chunk
+from harbour_async._decoding import decode_chunk, decode_page
+from harbour_async._retry import AlreadyDeletedError
+from harbour_async._wire import Request, segment, whole
+from harbour_async.errors import ConfigurationError, NotFoundError
+from harbour_async.models import Page
+from harbour_async.pagination import Pager
+from harbour_async.settings import Priority, Seconds, seconds
+
+T = TypeVar("T")
+
+MAX_PAGE_SIZE = 100
+
+
+class _Inherit:
+    def __repr__(self) -> str:
+        return "INHERIT"
+
+
+INHERIT = _Inherit()
+"""Stands for the session's setting where None already means "no limit"."""
+
+CallTimeout = Seconds | None | _Inherit
+
+
+class Resource(Generic[T]):
+    """Base of a resource whose records are of ``record`` and live under ``plural``.
+
+    The guide spells a single object's path in two ways, ``/verifications/{id}`` in the tables and
+    ``/verification/{id}`` in the details. The plural is tried first and the singular when that
+    answers 404; the spelling that once worked is the only one used from then on.
+    """
+
+    record: type[T]
+    plural: str
+    singular: str
+
+    def __init__(self, caller: Caller, timeout: float | None) -> None:
+        self._caller = caller
+        self._timeout = timeout
+        self._spelling: str | None = None
+
+    async def _call(self, request: Request, priority: Priority, timeout: CallTimeout) -> bytes:
+        return await self._caller.call(request, priority=priority, deadline=self._deadline(timeout))
+
+    def _deadline(self, timeout: CallTimeout) -> float | None:
+        limit = self._timeout if isinstance(timeout, _Inherit) else _limit(timeout)
+        return None if limit is None else asyncio.get_running_loop().time() + limit
+
+    async def _object(
+        self,
+        method: str,
+        object_id: str,
+        *,
+        priority: Priority,
+        timeout: CallTimeout,
+        body: bytes | None = None,
+    ) -> bytes:
+        """The answer for a single object, under whichever spelling the server knows."""
+        escaped = segment(f"{self.singular}_id", object_id)
+        deadline = self._deadline(timeout)
+
+        async def ask(spelling: str) -> bytes:
+            request = Request(method, f"{spelling}/{escaped}", body=body)
+            answer = await self._caller.call(request, priority=priority, deadline=deadline)
+            self._spelling = spelling
+            return answer
+
+        if self._spelling is not None:
+            return await ask(self._spelling)
+        try:
+            return await ask(self.plural)
+        except (NotFoundError, AlreadyDeletedError) as not_found:
+            try:
+                return await ask(self.singular)
+            except NotFoundError:
+                raise not_found from None
+
+    async def _page(
+        self,
+        path: str,
+        record: type[Any],
+        params: Mapping[str, str],
+        *,
+        number: int,
+        size: int,
+        priority: Priority,
+        timeout: CallTimeout,
+    ) -> Page[Any]:
+        request = _page_request(path, params, whole("number", number, low=1), _page_size(size))
+        return decode_page(record, await self._call(request, priority, timeout))
+
+    def _pager(
+        self,
+        path: str,
+        record: type[Any],
+        params: Mapping[str, str],
+        *,
+        order: str | None,
+        priority: Priority,
+        timeout: Seconds | None,
+        **walk: Any,
+    ) -> Pager[Any]:
+        """A pager over a listing; ``timeout`` counts from the walk's first request."""
+        limit = _limit(timeout)
+        deadline: float | None = None
+
+        async def fetch(number: int, size: int) -> Chunk[Any]:
+            nonlocal deadline
+            if limit is not None and deadline is None:
+                deadline = self._deadline(limit)
+            request = _page_request(path, params, number, size)
+            answer = await self._caller.call(request, priority=priority, deadline=deadline)
+            return decode_chunk(record, answer)
+
+        listing = repr((path, sorted(params.items())))
+        return Pager(fetch, listing=listing, order=order, **walk)
+
+
+def _page_request(path: str, params: Mapping[str, str], number: int, size: int) -> Request:
+    return Request("GET", path, {"page": str(number), "size": str(size), **params})
+
+
+def _page_size(size: int) -> int:
+    return whole("size", size, low=1, high=MAX_PAGE_SIZE)
+
+
+def _limit(timeout: Seconds | None) -> float | None:
+    limit = seconds(timeout)
+    if limit is not None and not (isinstance(limit, int | float) and limit > 0):
+        raise ConfigurationError(f"timeout must be above zero seconds, or None, not {timeout!r}")
+    return limit

@@ -1,0 +1,121 @@
+"""Verification checks run by the organization (guide: "Verifications")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harbour_async import _wire
+from harbour_async._decoding import decode_record
+from harbour_async._retry import AlreadyDeletedError
+from harbour_async.models import Page, Verification, VerificationReceipt
+from harbour_async.pagination import Pager
+from harbour_async.resources._resource import INHERIT, CallTimeout, Resource
+from harbour_async.settings import Priority, Seconds
+
+
+class Verifications(Resource[Verification]):
+    """``session.verifications``.
+
+    Every call takes ``timeout`` (seconds or a timedelta, the whole call, None for none) and
+    ``priority``. Beside what is named, calls raise ConfigurationError before anything is sent, and
+    APIConnectionError, APIStatusError, DecodeError or DeadlineExceededError.
+    """
+
+    plural = "verifications"
+    singular = "verification"
+
+    def list(
+        self,
+        *,
+        search: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        order_by: str | None = None,
+        page_size: int = 100,
+        max_items: int | None = None,
+        concurrency: int = 4,
+        complete: bool = True,
+        resume: str | None = None,
+        priority: Priority = Priority.BULK,
+        timeout: Seconds | None = None,
+    ) -> Pager[Verification]:
+        """Walk all verifications, newest first unless ``order_by`` says otherwise.
+
+        ``search`` looks into several fields; ``metadata`` are pairs that all have to match.
+        Up to ``concurrency`` pages of ``page_size`` (1 to 100) are on their way at once. With
+        ``complete`` a listing by created_at is proved: IncompleteListingError is raised at its end
+        if it cannot be. ``resume`` goes on where another pager's ``resume_token`` stood.
+        ``timeout`` bounds the whole walk from its first request; there is none by default.
+
+        Guide: "List verifications".
+        """
+        order = _wire.order(order_by)
+        return self._pager(
+            self.plural,
+            Verification,
+            {**_wire.filters(search, metadata), "order_by": order},
+            order=order,
+            page_size=page_size,
+            max_items=max_items,
+            concurrency=concurrency,
+            complete=complete,
+            resume=resume,
+            priority=priority,
+            timeout=timeout,
+        )
+
+    async def page(
+        self,
+        number: int = 1,
+        *,
+        size: int = 50,
+        search: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        order_by: str | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> Page[Verification]:
+        """One page, as the API counts them: ``number`` from 1, ``size`` from 1 to 100.
+
+        Guide: "List verifications".
+        """
+        return await self._page(
+            self.plural,
+            Verification,
+            {**_wire.filters(search, metadata), "order_by": _wire.order(order_by)},
+            number=number,
+            size=size,
+            priority=priority,
+            timeout=timeout,
+        )
+
+    async def get(
+        self,
+        verification_id: str,
+        *,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> Verification:
+        """One verification; NotFoundError if there is none. Guide: "Get verification"."""
+        answer = await self._object("GET", verification_id, priority=priority, timeout=timeout)
+        return decode_record(Verification, answer)
+
+    async def delete(
+        self,
+        verification_id: str,
+        *,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> VerificationReceipt:
+        """Delete one verification; NotFoundError if there is none.
+
+        If an answer was lost on the way and the request's repetition finds nothing any more, it
+        counts as deleted: the receipt then has no ``event_datetime``. Guide: "Delete verification".
+        """
+        try:
+            answer = await self._object(
+                "DELETE", verification_id, priority=priority, timeout=timeout
+            )
+        except AlreadyDeletedError:
+            return VerificationReceipt(verification_id)
+        return decode_record(VerificationReceipt, answer)

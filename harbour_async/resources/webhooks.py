@@ -1,0 +1,236 @@
+"""Webhooks and the events they delivered (guide: "Webhooks")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from harbour_async import _wire
+from harbour_async._decoding import decode_record, encode_json
+from harbour_async._retry import AlreadyDeletedError
+from harbour_async._wire import Request, segment
+from harbour_async.errors import ConfigurationError
+from harbour_async.models import Page, Webhook, WebhookEvent, WebhookReceipt
+from harbour_async.pagination import Pager
+from harbour_async.resources._resource import INHERIT, CallTimeout, Resource
+from harbour_async.settings import Priority, Seconds
+
+
+class Webhooks(Resource[Webhook]):
+    """``session.webhooks``.
+
+    Every call takes ``timeout`` (seconds or a timedelta, the whole call, None for none) and
+    ``priority``. Beside what is named, calls raise ConfigurationError before anything is sent, and
+    APIConnectionError, APIStatusError, DecodeError or DeadlineExceededError.
+    """
+
+    plural = "webhooks"
+    singular = "webhook"
+
+    def list(
+        self,
+        *,
+        search: str | None = None,
+        order_by: str | None = None,
+        page_size: int = 100,
+        max_items: int | None = None,
+        concurrency: int = 4,
+        complete: bool = True,
+        resume: str | None = None,
+        priority: Priority = Priority.BULK,
+        timeout: Seconds | None = None,
+    ) -> Pager[Webhook]:
+        """Walk all webhooks, newest first unless ``order_by`` says otherwise.
+
+        The arguments are those of ``verifications.list``. Guide: "List webhooks".
+        """
+        order = _wire.order(order_by)
+        return self._pager(
+            self.plural,
+            Webhook,
+            {**_wire.filters(search), "order_by": order},
+            order=order,
+            page_size=page_size,
+            max_items=max_items,
+            concurrency=concurrency,
+            complete=complete,
+            resume=resume,
+            priority=priority,
+            timeout=timeout,
+        )
+
+    async def page(
+        self,
+        number: int = 1,
+        *,
+        size: int = 50,
+        search: str | None = None,
+        order_by: str | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> Page[Webhook]:
+        """One page, as the API counts them: ``number`` from 1, ``size`` from 1 to 100.
+
+        Guide: "List webhooks".
+        """
+        return await self._page(
+            self.plural,
+            Webhook,
+            {**_wire.filters(search), "order_by": _wire.order(order_by)},
+            number=number,
+            size=size,
+            priority=priority,
+            timeout=timeout,
+        )
+
+    async def get(
+        self,
+        webhook_id: str,
+        *,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> Webhook:
+        """One webhook; NotFoundError if there is none.
+
+        The guide shows a short answer of ``webhook_id`` and ``event_datetime``: then the latter is
+        in ``extra`` and all other fields are None. Guide: "Get webhook".
+        """
+        answer = await self._object("GET", webhook_id, priority=priority, timeout=timeout)
+        return decode_record(Webhook, answer)
+
+    async def create(
+        self,
+        destination_url: str,
+        *,
+        event_types: Iterable[str] | None = None,
+        notification_email: str | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> WebhookReceipt:
+        """Create a webhook; what is None is left to the server. Guide: "Create webhook".
+
+        It is sent again only if it certainly was not processed, so an APIConnectionError with
+        ``sent`` leaves open whether the webhook exists.
+        """
+        body = _body(destination_url, event_types, notification_email)
+        if destination_url is None:
+            raise ConfigurationError("destination_url is required")
+        answer = await self._call(Request("POST", self.plural, body=body), priority, timeout)
+        return decode_record(WebhookReceipt, answer)
+
+    async def update(
+        self,
+        webhook_id: str,
+        *,
+        destination_url: str | None = None,
+        event_types: Iterable[str] | None = None,
+        notification_email: str | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> WebhookReceipt:
+        """Change what is not None; NotFoundError if there is no such webhook.
+
+        Guide: "Update webhook".
+        """
+        body = _body(destination_url, event_types, notification_email)
+        answer = await self._object(
+            "PUT", webhook_id, body=body, priority=priority, timeout=timeout
+        )
+        return decode_record(WebhookReceipt, answer)
+
+    async def delete(
+        self,
+        webhook_id: str,
+        *,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> WebhookReceipt:
+        """Delete one webhook; NotFoundError if there is none.
+
+        A lost answer is dealt with as in ``verifications.delete``. Guide: "Delete webhook".
+        """
+        try:
+            answer = await self._object("DELETE", webhook_id, priority=priority, timeout=timeout)
+        except AlreadyDeletedError:
+            return WebhookReceipt(webhook_id)
+        return decode_record(WebhookReceipt, answer)
+
+    def events(
+        self,
+        webhook_id: str,
+        *,
+        page_size: int = 100,
+        max_items: int | None = None,
+        concurrency: int = 4,
+        priority: Priority = Priority.BULK,
+        timeout: Seconds | None = None,
+    ) -> Pager[WebhookEvent]:
+        """Walk a webhook's events, in the server's order.
+
+        The guide names no order for them, so nothing can be proved of the walk: no event id is
+        yielded twice, and ``report.complete`` is False. Guide: "List webhook events".
+        """
+        return self._pager(
+            f"{self.plural}/{segment('webhook_id', webhook_id)}/events",
+            WebhookEvent,
+            {},
+            order=None,
+            page_size=page_size,
+            max_items=max_items,
+            concurrency=concurrency,
+            priority=priority,
+            timeout=timeout,
+        )
+
+    async def event(
+        self,
+        webhook_id: str,
+        event_id: str,
+        *,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: CallTimeout = INHERIT,
+    ) -> WebhookEvent:
+        """One event of a webhook; NotFoundError if there is none. Guide: "Get webhook event"."""
+        webhook = segment("webhook_id", webhook_id)
+        path = f"{self.plural}/{webhook}/events/{segment('event_id', event_id)}"
+        answer = await self._call(Request("GET", path), priority, timeout)
+        return decode_record(WebhookEvent, answer)
+
+
+def _body(
+    destination_url: str | None, event_types: Iterable[str] | None, notification_email: str | None
+) -> bytes:
+    """The request body ("Create webhook", "Update webhook"): only what was given."""
+    body: dict[str, Any] = {}
+    if destination_url is not None:
+        body["destination_url"] = _destination(destination_url)
+    if event_types is not None:
+        body["event_types"] = _event_types(event_types)
+    if notification_email is not None:
+        body["notification_email"] = _text("notification_email", notification_email)
+    if not body:
+        raise ConfigurationError("nothing to send: give at least one of the webhook's fields")
+    return encode_json(body)
+
+
+def _destination(url: str) -> str:
+    try:
+        parts = urlsplit(_text("destination_url", url))
+    except ValueError as error:
+        raise ConfigurationError(f"destination_url is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"destination_url must be an absolute http(s) URL, not {url!r}")
+    return url
+
+
+def _event_types(types: Iterable[str]) -> list[str]:
+    if isinstance(types, str) or not isinstance(types, Iterable):
+        raise ConfigurationError(f"event_types must be a list of event types, not {types!r}")
+    return [str(_text("an event type", event_type)) for event_type in types]
+
+
+def _text(name: str, value: str) -> str:
+    if not isinstance(value, str) or not value.strip() or _wire.has_control(value):
+        raise ConfigurationError(f"{name} must be text without control characters, not {value!r}")
+    return value

@@ -1,0 +1,129 @@
+"""The layers stand as drawn, the names are those promised, and importing costs little."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harbour_async
+
+PACKAGE = Path(harbour_async.__file__).parent
+
+# Imports point down only. A package is one room.
+LAYERS = [
+    {"errors", "models", "catalog", "settings", "_chunk", "_lazy"},
+    {"_decoding", "_wire"},
+    {"_transport", "_retry", "budget"},
+    {"_caller", "pagination", "resources"},
+    {"session"},
+    {"cli", "pytest_plugin"},
+]
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+
+# Each dependency has one room that knows it.
+OWNERS = {
+    "aiohttp": {"_transport", "sandbox"},
+    "aiolimiter": {"budget"},
+    "backoff": {"_retry"},
+    "cattrs": {"_decoding"},
+    "msgspec": {"_decoding"},
+    "redis": {"budget"},
+    "rich": {"cli"},
+    "typer": {"cli"},
+}
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        found.append((room, path))
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Names of modules that are imported when the code runs: not those for type checkers."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and getattr(branch.test, "id", "") == "TYPE_CHECKING"
+        for node in ast.walk(branch)
+    }
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def rooms_used(path: Path) -> set[str]:
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("harbour_async.")}
+    return {room for room in used if room in LEVEL or room == "sandbox"}
+
+
+@pytest.mark.parametrize(("room", "path"), modules(), ids=lambda value: getattr(value, "stem", ""))
+def test_imports_point_down(room: str, path: Path) -> None:
+    if room == "__init__":
+        return
+    used = rooms_used(path)
+    if room == "sandbox":
+        assert used <= {"sandbox"}, "the sandbox must not share a misreading with the client"
+        return
+    assert room in LEVEL, f"{room} has no place in LAYERS"
+    if LEVEL[room] < LEVEL["cli"]:
+        assert "sandbox" not in used
+    for other in used - {room, "sandbox"}:
+        assert LEVEL[other] <= LEVEL[room], f"{room} imports {other}, which is above it"
+
+
+@pytest.mark.parametrize(("room", "path"), modules(), ids=lambda value: getattr(value, "stem", ""))
+def test_each_dependency_is_known_in_one_place(room: str, path: Path) -> None:
+    for name in imports(path):
+        owners = OWNERS.get(name.split(".")[0])
+        assert owners is None or room in owners, f"{room} imports {name}"
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    names = harbour_async.__all__
+    assert names == sorted(names)
+    assert all(hasattr(harbour_async, name) for name in names)
+
+
+PUBLIC = """
+APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError Budget
+BudgetSnapshot ConfigurationError ConflictError DeadlineExceededError DecodeError HarbourError
+HarbourSession IncompleteListingError InternalServerError NotFoundError Page Pager PagingReport
+PermissionDeniedError Priority RateLimit RateLimitError RedisBudget Retry SessionClosedError Timeout
+UnprocessableEntityError Verification VerificationReceipt VerificationResult VerificationStatus
+VerificationSubStatus VerificationSubtype VerificationTier VerificationType Webhook WebhookEvent
+WebhookEventType WebhookReceipt to_dict to_json
+"""
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(harbour_async.__all__) == set(PUBLIC.split())
+
+
+def test_importing_the_package_imports_no_extra() -> None:
+    code = (
+        "import sys, harbour_async; "
+        "print([m for m in ('redis', 'limits', 'typer', 'rich', 'orjson', 'pytest', 'sqlite3') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["catalog", "errors", "models", "settings", "sandbox", "budget"])
+def test_public_modules_can_be_imported_first(module: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import harbour_async.{module}"], check=True)

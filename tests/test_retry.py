@@ -1,0 +1,152 @@
+"""When a request is sent again, and after which wait; in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from harbour_async._retry import AlreadyDeletedError, retried
+from harbour_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    HarbourError,
+    InternalServerError,
+    NotFoundError,
+    RateLimitError,
+)
+from harbour_async.settings import Retry
+from tests.virtual_time import virtual_time
+
+POLICY = Retry(attempts=5, base_delay=1.0, max_delay=8.0)
+
+
+def status(
+    cls: type[APIStatusError], number: int, retry_after: float | None = None
+) -> HarbourError:
+    return cls(status=number, method="GET", url="/x", retry_after=retry_after)
+
+
+class Sends:
+    """Fails as told, then succeeds; notes when it was called and how long it was paused."""
+
+    def __init__(self, *failures: HarbourError) -> None:
+        self.failures = list(failures)
+        self.at: list[float] = []
+        self.paused: list[float] = []
+
+    async def __call__(self) -> str:
+        self.at.append(asyncio.get_running_loop().time())
+        if self.failures:
+            raise self.failures.pop(0)
+        return "done"
+
+    def run(
+        self, *, method: str = "GET", policy: Retry = POLICY, deadline: float | None = None
+    ) -> Awaitable[str]:
+        return retried(
+            self, method=method, policy=policy, deadline=deadline, pause=self.paused.append
+        )
+
+
+@virtual_time
+async def test_waits_are_random_and_at_most_doubling_up_to_the_ceiling() -> None:
+    for _ in range(20):
+        sends = Sends(*(APIConnectionError("x") for _ in range(4)))
+        assert await sends.run() == "done"
+        waits = [after - before for before, after in zip(sends.at, sends.at[1:], strict=False)]
+        assert all(wait <= limit + 0.001 for wait, limit in zip(waits, [1, 2, 4, 8], strict=True))
+        assert len(set(waits)) == 4
+
+
+@virtual_time
+async def test_retry_after_is_a_floor_for_any_status() -> None:
+    sends = Sends(status(InternalServerError, 503, retry_after=100.0))
+    await sends.run()
+    assert sends.at[1] - sends.at[0] >= 100.0
+    assert not sends.paused
+
+
+@virtual_time
+async def test_a_429_pauses_the_session_instead_of_the_task() -> None:
+    sends = Sends(status(RateLimitError, 429, retry_after=30.0))
+    await sends.run()
+    assert sends.paused == [30.0]
+    assert sends.at[1] - sends.at[0] < 0.001
+
+
+@virtual_time
+async def test_a_429_that_names_no_time_pauses_longer_each_time() -> None:
+    sends = Sends(*(status(RateLimitError, 429) for _ in range(4)))
+    await sends.run()
+    assert sends.paused == [1.0, 2.0, 4.0, 8.0]
+
+
+@virtual_time
+async def test_a_wait_that_would_pass_the_deadline_is_not_begun() -> None:
+    sends = Sends(status(InternalServerError, 503, retry_after=10.0))
+    now = asyncio.get_running_loop().time()
+    with pytest.raises(InternalServerError):
+        await sends.run(deadline=now + 10.0)
+    assert asyncio.get_running_loop().time() - now < 0.001
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+@pytest.mark.parametrize(
+    ("failure", "again"),
+    [
+        (lambda: APIConnectionError("x", sent=False), {"GET", "PUT", "DELETE", "POST"}),
+        (lambda: APIConnectionError("x", sent=True), {"GET", "PUT", "DELETE"}),
+        (lambda: status(RateLimitError, 429), {"GET", "PUT", "DELETE", "POST"}),
+        (lambda: status(InternalServerError, 500), {"GET", "PUT", "DELETE"}),
+        (lambda: status(InternalServerError, 501), set()),
+        (lambda: status(InternalServerError, 502), {"GET", "PUT", "DELETE"}),
+        (lambda: status(InternalServerError, 503), {"GET", "PUT", "DELETE"}),
+        (lambda: status(InternalServerError, 504), {"GET", "PUT", "DELETE"}),
+        (lambda: status(NotFoundError, 404), set()),
+    ],
+)
+def test_what_is_sent_again(
+    method: str, failure: Callable[[], HarbourError], again: set[str]
+) -> None:
+    @virtual_time
+    async def check() -> None:
+        sends = Sends(failure())
+        if method in again:
+            assert await sends.run(method=method) == "done"
+        else:
+            with pytest.raises(HarbourError):
+                await sends.run(method=method)
+        assert len(sends.at) == (2 if method in again else 1)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("first", "deleted"),
+    [
+        (lambda: APIConnectionError("lost", sent=True), True),
+        (lambda: APIConnectionError("never left", sent=False), False),
+        (lambda: status(InternalServerError, 504), True),
+        (lambda: status(InternalServerError, 503), False),
+    ],
+)
+def test_a_404_after_a_lost_delete_means_deleted(
+    first: Callable[[], HarbourError], deleted: bool
+) -> None:
+    @virtual_time
+    async def check() -> None:
+        sends = Sends(first(), status(NotFoundError, 404))
+        with pytest.raises(AlreadyDeletedError if deleted else NotFoundError):
+            await sends.run(method="DELETE")
+
+    check()
+
+
+@virtual_time
+async def test_no_attempt_beyond_the_policys() -> None:
+    sends = Sends(*(APIConnectionError(str(n)) for n in range(9)))
+    with pytest.raises(APIConnectionError, match="2"):
+        await sends.run(policy=Retry(attempts=3))
+    assert len(sends.at) == 3
