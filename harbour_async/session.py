@@ -68,7 +68,7 @@ class HarbourSession:
         if budget is not None and rate_limit != RateLimit():
             raise ConfigurationError("give rate_limit or budget, not both: a budget has its limit")
 
-        self.budget = Budget(rate_limit) if budget is None else budget
+        self.budget = budget or Budget(rate_limit, connections=max_connections)
         self._owns_budget = budget is None
         self._caller = Caller(
             budget=self.budget,

@@ -35,16 +35,21 @@ class Budget:
     seconds after the answer came (guide: "Rate limits"). Share one object between the sessions
     of one key: ``HarbourSession(budget=shared)``. It belongs to the event loop that first uses
     it; use from another is a ``ConfigurationError``. Whoever made it closes it.
+
+    ``connections`` is the size of the pool that the sends go through: while all of it is busy, no
+    slot is spent on waiting for it.
     """
 
-    def __init__(self, limit: RateLimit = RateLimit()) -> None:
+    def __init__(self, limit: RateLimit = RateLimit(), *, connections: int | None = None) -> None:
         if not isinstance(limit, RateLimit):
             raise ConfigurationError(f"a budget needs a RateLimit, not {limit!r}")
         self.limit = limit
         self._lanes = Lanes()
         self._pace = None if limit.requests is None else Pace(limit)
         self._ledger: Ledger = (
-            UnlimitedLedger() if limit.requests is None else LocalLedger(limit.requests, limit.per)
+            UnlimitedLedger()
+            if limit.requests is None
+            else LocalLedger(limit.requests, limit.per, connections)
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._dispatcher: asyncio.Task[None] | None = None

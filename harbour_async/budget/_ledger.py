@@ -92,10 +92,15 @@ class Slot:
 
 
 class LocalLedger:
-    """The slots of one process: requests in flight, and times at which answered ones are free."""
+    """The slots of one process: requests in flight, and times at which answered ones are free.
 
-    def __init__(self, requests: int, per: float) -> None:
+    With no more than ``connections`` in flight, a slot is taken only when a connection is there to
+    use it at once.
+    """
+
+    def __init__(self, requests: int, per: float, connections: int | None = None) -> None:
         self._requests = requests
+        self._connections = requests if connections is None else connections
         self._per = guarded(per)
         self._in_flight = 0
         self._cooling: list[float] = []  # sorted
@@ -108,14 +113,16 @@ class LocalLedger:
     def take(self) -> Slot | None:
         now = self._time()
         self._thaw(now)
-        if self._in_flight + len(self._cooling) >= self._requests:
+        if not self._free or self._in_flight >= self._connections:
             return None
         self._in_flight += 1
         return Slot(self, now)
 
     async def reserve(self) -> Slot:
         while (slot := self.take()) is None:
-            await self._returned.sleep(self._cooling[0] if self._cooling else None)
+            await self._returned.sleep(
+                self._cooling[0] if not self._free and self._cooling else None
+            )
         return slot
 
     def earliest(self, turn: int) -> float:
@@ -159,10 +166,11 @@ class LocalLedger:
         self._cool(self._time() + self._flight + self._per)
 
     def _cool(self, until: float) -> None:
-        self._in_flight -= 1
         insort(self._cooling, until)
-        if self._cooling[0] == until:  # sooner than whatever is being waited for
+        # Somebody may wait for the connection, or for a slot that is free later than this one.
+        if self._in_flight == self._connections or self._cooling[0] == until:
             self._returned.ring()
+        self._in_flight -= 1
 
     async def aclose(self) -> None:
         """Nothing is held."""

@@ -263,3 +263,18 @@ def test_a_burst_above_the_limit_is_refused() -> None:
 def test_a_snapshot_can_be_pickled() -> None:
     snapshot = Budget().snapshot()
     assert pickle.loads(pickle.dumps(snapshot)) == snapshot
+
+
+@virtual_time
+async def test_no_slot_is_spent_on_waiting_for_a_connection() -> None:
+    budget = Budget(RateLimit(10, per=1.0, burst=10), connections=2)
+    first, second = [await budget.acquire() for _ in range(2)]
+    third = asyncio.create_task(budget.acquire())
+    await asyncio.sleep(0.5)
+    assert not third.done()
+    assert budget.snapshot().used == 2
+    first.answered()
+    second.unsent()
+    await asyncio.wait_for(third, 0.1)
+    await asyncio.wait_for(budget.acquire(), 0.1)
+    await budget.aclose()
