@@ -1,4 +1,8 @@
-"""What does ``import harbour_async`` cost beside importing what it stands on?"""
+"""What does importing harbour_async cost beside importing what it stands on?
+
+The package loads its modules when its first name is asked for, so both are measured: the bare
+import, which is what pytest does at every start, and the import that a program does.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ import time
 from benchmarks import _harness
 
 BASE = "import aiohttp, aiolimiter, attrs, backoff, cattrs"
-OURS = "import harbour_async"
+BARE = "import harbour_async"
+USED = "from harbour_async import HarbourSession"
 
 
 def seconds(code: str) -> float:
@@ -22,11 +27,16 @@ def seconds(code: str) -> float:
 def main() -> None:
     quick = _harness.arguments(__doc__).quick
     turns = 2 if quick else 15
-    seconds(BASE), seconds(OURS)  # compiled once
-    pairs = [(seconds(OURS), seconds(BASE), seconds("pass")) for _ in range(turns)]
-    ratio = statistics.median((ours - bare) / (base - bare) for ours, base, bare in pairs)
+    everything = (BASE, BARE, USED, "pass")
+    for code in everything:
+        seconds(code)  # compiled once
+    runs = [[seconds(code) for code in everything] for _ in range(turns)]
+    bare = statistics.median((bare - nil) / (base - nil) for base, bare, _, nil in runs)
+    used = statistics.median((used - nil) / (base - nil) for base, _, used, nil in runs)
     print(f"import, medians of {turns} paired runs, the interpreter's own start taken off")
-    _harness.verdict("harbour_async / its core dependencies", ratio, "≤ 1.1", ratio <= 1.1)
+    print("  peer:", BASE)
+    _harness.verdict(BARE, bare, "≤ 1.1", bare <= 1.1)
+    _harness.verdict(USED, used, "≤ 1.1", used <= 1.1)
 
 
 if __name__ == "__main__":

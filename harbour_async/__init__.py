@@ -3,87 +3,23 @@
 ``HarbourSession`` is the way in; everything else here is what it takes, gives or raises.
 """
 
-from harbour_async._decoding import to_dict, to_json
-from harbour_async.budget import Budget, BudgetSnapshot, RedisBudget
-from harbour_async.errors import (
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    ConfigurationError,
-    ConflictError,
-    DeadlineExceededError,
-    DecodeError,
-    HarbourError,
-    IncompleteListingError,
-    InternalServerError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    SessionClosedError,
-    UnprocessableEntityError,
-)
-from harbour_async.models import (
-    Page,
-    Verification,
-    VerificationReceipt,
-    VerificationResult,
-    VerificationStatus,
-    VerificationSubStatus,
-    VerificationSubtype,
-    VerificationTier,
-    VerificationType,
-    Webhook,
-    WebhookEvent,
-    WebhookEventType,
-    WebhookReceipt,
-)
-from harbour_async.pagination import Pager, PagingReport
-from harbour_async.session import HarbourSession
-from harbour_async.settings import Priority, RateLimit, Retry, Timeout
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "APIConnectionError",
-    "APIStatusError",
-    "APITimeoutError",
-    "AuthenticationError",
-    "BadRequestError",
-    "Budget",
-    "BudgetSnapshot",
-    "ConfigurationError",
-    "ConflictError",
-    "DeadlineExceededError",
-    "DecodeError",
-    "HarbourError",
-    "HarbourSession",
-    "IncompleteListingError",
-    "InternalServerError",
-    "NotFoundError",
-    "Page",
-    "Pager",
-    "PagingReport",
-    "PermissionDeniedError",
-    "Priority",
-    "RateLimit",
-    "RateLimitError",
-    "RedisBudget",
-    "Retry",
-    "SessionClosedError",
-    "Timeout",
-    "UnprocessableEntityError",
-    "Verification",
-    "VerificationReceipt",
-    "VerificationResult",
-    "VerificationStatus",
-    "VerificationSubStatus",
-    "VerificationSubtype",
-    "VerificationTier",
-    "VerificationType",
-    "Webhook",
-    "WebhookEvent",
-    "WebhookEventType",
-    "WebhookReceipt",
-    "to_dict",
-    "to_json",
-]
+if TYPE_CHECKING:
+    from harbour_async._public import *
+
+
+def __getattr__(name: str) -> Any:
+    # The names come when the first is asked for: pytest loads this package at every start, for
+    # its plugin, and should not have to load aiohttp with it.
+    if not name.startswith("_") or name == "__all__":
+        public = import_module("harbour_async._public")
+        if name in public.__all__ or name == "__all__":
+            globals().update({each: getattr(public, each) for each in (*public.__all__, "__all__")})
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__getattr__("__all__")]

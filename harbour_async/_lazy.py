@@ -31,8 +31,11 @@ class Lazy:
             # each get their own copy of a dict and lose one's changes. Reentrant, because a
             # finalizer that runs meanwhile may read a record as well.
             with _lock:
-                source = source_of(self)
-                if source is not None and source.fill(self, name):
+                try:
+                    source = _get(self)
+                except AttributeError:  # all is filled, or this was never a decoded record
+                    return object.__getattribute__(self, name)
+                if source.fill(self, name):
                     _delete(self)
             return object.__getattribute__(self, name)
 

@@ -71,6 +71,7 @@ class FastPath(Generic[R]):
         return self._checked(page.items, rules.count(page.total))
 
     def _checked(self, items: Sequence[Wire], total: int = 1) -> Chunk[R]:
+        self._struct.habits.forget()
         ids, *moments = self._struct.settle(items)
         keys: list[int | None] = [None] * len(items)
         for name, column in zip(self._struct.moments, moments, strict=True):

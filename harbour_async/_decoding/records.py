@@ -78,20 +78,19 @@ def to_json(record: Any) -> bytes:
 
 
 def _outgoing(record: Any) -> dict[str, Any]:
-    names = _names(record.__class__)
-    getattr(record, names[0])  # the first read fills the scalars and leaves the payloads
+    extra = record.extra  # reading it fills all scalars and leaves the payloads
     source = source_of(record) if isinstance(record, Lazy) else None
     unread = {name: getattr(source, name) for name in source.payloads} if source else {}
     out = {
         name: spliced(raw) if (raw := unread.get(name)) else getattr(record, name)
-        for name in names
+        for name in _names(record.__class__)
     }
     for name, value in out.items():
         if isinstance(value, datetime):
             out[name] = rules.wire_moment(value)
     if isinstance(record, Page):
         out["items"] = [_outgoing(item) for item in record.items]
-    return out | {name: value for name, value in record.extra.items() if name not in out}
+    return out | {name: value for name, value in extra.items() if name not in out}
 
 
 @cache

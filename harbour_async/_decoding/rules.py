@@ -85,18 +85,16 @@ def hook(shape: Any) -> Hook:
 def moment(value: Any, _: Any = None) -> datetime:
     """The rule for timestamps."""
     try:
-        if type(value) is int or (type(value) is str and _is_digits(value.removeprefix("-"))):
-            return EPOCH + int(value) * _MS
+        if type(value) is int:
+            return EPOCH + value * _MS
         if type(value) is not str:
             raise _wrong("a timestamp", value)
+        if value.isascii() and (value.isdigit() or (value[:1] == "-" and value[1:].isdigit())):
+            return EPOCH + int(value) * _MS
         parsed = datetime.fromisoformat(value)
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("expected a timestamp, got one malformed or out of range") from None
-
-
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def micros(moment: datetime) -> int:
@@ -113,7 +111,7 @@ def wire_moment(moment: datetime) -> int | str:
 
 def count(value: Any, _: Any = None) -> int:
     """The rule for totals and page numbers."""
-    if type(value) is str and _is_digits(value):
+    if type(value) is str and value.isascii() and value.isdigit():
         return int(value)
     if type(value) is not int:
         raise _wrong("a count", value)

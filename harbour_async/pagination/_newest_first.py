@@ -24,7 +24,7 @@ class NewestFirst(Proof):
         self._rest: int | None = None
         self._rest_from = 0
         self._newest: int | None = None
-        self._guess: int | None = state.get("rest")
+        self._behind: int | None = state.get("behind")
 
     @property
     def wide(self) -> bool:
@@ -38,8 +38,8 @@ class NewestFirst(Proof):
         return aligned(place, self._size) if plain else self._overlapping(place)
 
     def state(self) -> dict[str, Any]:
-        rest = None if self._rest is None else self._rest + len(self._ahead) - self._upto
-        return {**super().state(), "rest": rest}
+        behind = (self._behind or 0) + len(self._ahead) - self._upto
+        return {**super().state(), "behind": behind}
 
     def _read(self, answer: Shown) -> Verdict:
         if answer.keys and (self._newest is None or answer.keys[0] < self._newest):
@@ -48,14 +48,12 @@ class NewestFirst(Proof):
         if place is None and self._counted(answer):
             place = answer.start
         if place is None:
-            # So many are missing at most; as many again may be by the time it is looked for.
-            known = self._rest is not None
-            missing = self._rest - (answer.total - answer.start) if known else self._size // 4
-            return self._missed(answer, answer.start - 2 * missing)
+            return self._missed(answer, self._expected(answer, -(self._size // 4)))
         self.done = answer.at_end
         if not beyond and not self.done:
-            return self._skip(answer)
-        self._joined(answer, place)
+            return self._fell_short(answer, self._expected(answer, len(answer.keys)))
+        stale = self._joined(answer, place)
+        self._behind = (self._behind or 0) - len(beyond) if stale else answer.total - answer.stop
         self._hold(answer, beyond, beyond)
         if beyond:
             self._count(answer, place)
@@ -73,10 +71,6 @@ class NewestFirst(Proof):
         assert newest is not None
         self._rest = answer.total - answer.stop if last > newest else None
 
-    def _skip(self, answer: Shown) -> Verdict:
-        """So many were created that a whole answer is known: pass over more such pages."""
-        verdict = self._fell_short(answer)
-        rest = self._guess if self._rest is None else self._rest
-        if rest is not None and not self._search.active:
-            self._place = max(answer.stop, answer.total - rest)
-        return verdict
+    def _expected(self, answer: Shown, otherwise: int) -> int:
+        """Where the cursor stands if no record behind it was deleted; if some were, it is later."""
+        return answer.start + otherwise if self._behind is None else answer.total - self._behind

@@ -51,7 +51,11 @@ class OldestFirst(Proof):
 
     def propose(self, last: Window | None) -> Window | None:
         place = last.end if last else self._place
-        if self._search.active or self._ended or (last and (place >= self._total or self._phase == "tail")):
+        if (
+            self._search.active
+            or self._ended
+            or (last and (place >= self._total or self._phase == "tail"))
+        ):
             return None
         if self._phase == "opening":
             i = self._opening.index(last) + 1 if last else self._opened
@@ -94,7 +98,7 @@ class OldestFirst(Proof):
         at_end = answer.at_end
         if not beyond and not at_end:
             self._phase = "overlap"
-            return self._fell_short(answer)
+            return self._fell_short(answer, answer.stop)
         found, moved = self._lost, place < self._place
         self._joined(answer, place)
         fresh = self._not_given_before(answer, beyond)

@@ -14,6 +14,8 @@ from harbour_async.pagination._windows import LARGEST, Window, patience, reachin
 DOUBTS = 2
 """So many contradictory answers in a row are asked for again; a server may have stumbled."""
 
+SLACK = 8
+
 
 class Proof:
     """Base of the plans for created_at.
@@ -36,6 +38,7 @@ class Proof:
         self._patience = 0
         self._doubts = 0
         self._frame = 0
+        self._pace = 0.0
         self._lost = self._place > 0
         self._upto = 0
         self._hold(None, (), ())
@@ -76,7 +79,12 @@ class Proof:
 
     def state(self) -> dict[str, Any]:
         ties = list(self._cursor.ties)
-        state = {"key": self._cursor.key, "ties": ties, "at": self._index(), "done": self.done and self._upto == len(self._ahead)}
+        state = {
+            "key": self._cursor.key,
+            "ties": ties,
+            "at": self._index(),
+            "done": self.done and self._upto == len(self._ahead),
+        }
         return {**state, "last": ties[-1] if ties else None}
 
     def _read(self, answer: Shown) -> Verdict:
@@ -92,53 +100,63 @@ class Proof:
     @property
     def _steady(self) -> bool:
         """Whether windows can be foretold well enough to ask for several at a time."""
-        return not self._lost and 8 * self._drift.margin <= self._size
+        return not self._lost and 8 * max(self._drift.margin, self._pace) <= self._size
 
     def _overlapping(self, place: int) -> Window:
         """The window that goes on at ``place`` and shows what is before it, margin included."""
-        return self._showing(place, self._drift.margin)
+        return self._showing(place, self._drift.margin >> self._search.tries)
 
     def _showing(self, place: int, margin: int = 0) -> Window:
         # Where nothing new comes into sight, larger windows gain on the list.
         size = min(LARGEST, (self._size + 2 * margin) << max(0, self._search.tries - 2))
         return reaching(place - 1 - margin, place, size)
 
-    def _joined(self, answer: Shown, place: int) -> None:
-        """An answer shows the cursor's place, or is proved to begin there."""
+    def _joined(self, answer: Shown, place: int) -> bool:
+        """An answer shows the cursor's place, or is proved to begin there; was it overtaken?"""
         number = answer.request.number
-        if number < self._frame:
+        stale = number < self._frame
+        if stale:
             # The place is known from a later answer; this one's indices are out of date.
             self._place += answer.stop - place
         else:
             if not self._lost:
-                self._drift.saw(max(0, self._place - place) / max(1, number - self._frame))
+                self._saw(place, number)
             self._place, self._frame = answer.stop, number
         self.repaired += self._search.active and not self._lost
         self._lost = False
         self._search = Search()
+        return stale
 
-    def _fell_short(self, answer: Shown) -> Verdict:
+    def _saw(self, place: int, number: int) -> None:
+        """The cursor's place has moved since it was last seen."""
+        moved = (self._place - place) / max(1, number - self._frame)
+        self._drift.saw(moved)
+        self._pace = abs(moved)
+
+    def _fell_short(self, answer: Shown, guess: int) -> Verdict:
         """An answer ends before the cursor's place, and so shows nothing new."""
         if answer.request.number < self._frame:
             return Verdict()  # a later one overtook it
-        self._search.ends_before(answer.stop)
-        if self._search.active:
-            return Verdict(first=self._showing(self._search.place))
-        self._place = self._search.place if self._lost else max(self._place, answer.stop)
-        return Verdict()
+        self._saw(max(guess, answer.stop), answer.request.number)
+        self._place, self._frame = max(guess, answer.stop), answer.request.number
+        if not (self._search.active or self._lost):
+            self._search.tries += 1
+            return Verdict()
+        self._search.ends_before(answer.stop, guess)
+        return Verdict(first=self._showing(self._search.place))
 
     def _missed(self, answer: Shown, guess: int) -> Verdict:
         """An answer begins beyond the cursor's place, so first read what is between.
 
         It remains of use: what is read then will reach into it.
         """
+        # The list goes on moving, and reaching back further than needed costs little here.
+        slack = self._drift.margin + self._size // SLACK
         if answer.request.number < self._frame:
-            # The place is known from a later answer, so there is nothing to search.
-            self._search.tries += 1
-            self._search.high = self._place
-            return Verdict(first=self._overlapping(self._place), use=Use.AGAIN)
-        start = min(answer.start, answer.total)
-        self._search.begins_beyond(start, min(guess, start) - self._drift.margin)
+            self._search.begin(self._place - slack)  # known from a later answer
+        else:
+            start = min(answer.start, answer.total)
+            self._search.begins_beyond(start, min(guess, start) - slack)
         return Verdict(first=self._showing(self._search.place), use=Use.AGAIN)
 
     def _hold(self, answer: Shown | None, ahead: Sequence[int], fresh: Sequence[int]) -> None:

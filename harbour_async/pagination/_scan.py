@@ -68,7 +68,9 @@ class Scan:
         ended = window.end >= answer.total and (self._credible or not answer.ids)
         self.done = ended or self._empty >= EMPTY_PAGES or not self._patience
         given = self._given_before(answer)
-        fresh = [i for i in range(given, len(answer.ids)) if self._new(answer.keys[i], answer.ids[i])]
+        fresh = [
+            i for i in range(given, len(answer.ids)) if self._new(answer.keys[i], answer.ids[i])
+        ]
         self._taken = [(answer.start + i + 1, answer.ids[i]) for i in fresh]
         return Verdict(fresh)
 

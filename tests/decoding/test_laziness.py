@@ -13,10 +13,10 @@ import attrs
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
-from harbour_async._decoding import decode_record, to_dict, to_json
+from harbour_async._decoding import decode_chunk, decode_record, to_dict, to_json
 from harbour_async._lazy import source_of
-from harbour_async.models import Page, Verification, WebhookEvent
-from tests.decoding.support import RECORDS, dumps, guide, ids
+from harbour_async.models import Page, Verification, Webhook, WebhookEvent
+from tests.decoding.support import RECORDS, dumps, guide, ids, page_of
 
 BODY = guide("verification").rstrip()[:-1] + b', "score": {"risk": [1, 2]}}'
 
@@ -156,6 +156,38 @@ def test_threads_that_read_at_once_get_the_same_dict() -> None:
         assert len(seen) == 4
         assert len({id(response) for response, _, _ in seen}) == 1
         assert len({id(extra) for _, _, extra in seen}) == 1
+
+
+def test_a_change_to_a_list_stays_whatever_is_read_next() -> None:
+    for first in ("event_types", "webhook_id", "created_at"):
+        webhook = decode_record(Webhook, guide("webhook"))
+        getattr(webhook, first)
+        assert webhook.event_types is not None
+        webhook.event_types.append("mine")
+        assert webhook.destination_url == "https://destination.url"
+        assert webhook.event_types[-1] == "mine"
+
+
+def unread(record: Verification) -> set[str]:
+    source = source_of(record)
+    return {name for name in source.payloads if getattr(source, name)} if source else set()
+
+
+def test_reading_scalars_parses_no_payload() -> None:
+    record = untouched()
+    assert (record.is_scan, record.status) == (False, "Accepted")
+    assert unread(record) == {"latest_response", "verification_metadata"}
+
+
+def test_habits_of_reading_are_forgotten_with_the_page() -> None:
+    item = {"verification_id": "a", "latest_response": {"a": 1}, "verification_details": {}}
+    first, second = decode_chunk(Verification, page_of(item, item)).items
+    assert first.latest_response == {"a": 1}
+    assert (second.verification_id, second.status) == ("a", None)
+    assert unread(second) == {"verification_details"}
+    [third] = decode_chunk(Verification, page_of(item)).items
+    assert (third.verification_id, third.status) == ("a", None)
+    assert unread(third) == {"latest_response", "verification_details"}
 
 
 @attrs.frozen
