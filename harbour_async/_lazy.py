@@ -8,6 +8,7 @@ costs what it costs on any slotted class. Generated methods (equality, repr, pic
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,41 +16,42 @@ from typing import TYPE_CHECKING, Any, Protocol
 class Source(Protocol):
     """Where the empty slots of one record get their values from."""
 
-    def fill(self, record: Lazy, name: str) -> bool:
-        """Fill ``name`` if it is here, more if that is cheap; answer whether nothing is left."""
+    @property
+    def fillers(self) -> Mapping[str, Callable[[Any, Lazy], None]]:
+        """What fills a field, and maybe others with it: called with the source and the record."""
 
 
 class Lazy:
-    """Base of the records: holds the source until everything has been read."""
+    """Base of the records."""
 
     __slots__ = ("_source",)
 
     if not TYPE_CHECKING:  # a type checker must go on flagging unknown attributes
 
         def __getattr__(self, name: str) -> Any:
-            # One lock for all: it is held for microseconds, and without it two threads could
-            # each get their own copy of a dict and lose one's changes. Reentrant, because a
-            # finalizer that runs meanwhile may read a record as well.
-            with _lock:
-                try:
-                    source = _get(self)
-                except AttributeError:  # all is filled, or this was never a decoded record
-                    return object.__getattribute__(self, name)
-                if source.fill(self, name):
-                    _delete(self)
+            try:
+                source = _get(self)
+                fill = source.fillers[name]
+            except (AttributeError, KeyError):  # this was never decoded, or has no such field
+                pass
+            else:
+                fill(source, self)
             return object.__getattribute__(self, name)
 
 
-_lock = RLock()
+LOCK = RLock()
+"""To be held while filling in what can be changed: without it two threads could each get a dict
+of their own, and lose one's changes. Reentrant, because a finalizer that runs meanwhile may read a
+record as well; one for all, because it is held for microseconds."""
+
 # The slot itself: frozen classes refuse `record._source = …`, and reading an empty
 # `record._source` would come back to __getattr__.
 _get = Lazy.__dict__["_source"].__get__
-_delete = Lazy.__dict__["_source"].__delete__
 set_source = Lazy.__dict__["_source"].__set__
 
 
 def source_of(record: Lazy) -> Any:
-    """What ``record`` still has to be filled from, or None."""
+    """What ``record`` is filled from, or None if it was not decoded."""
     try:
         return _get(record)
     except AttributeError:

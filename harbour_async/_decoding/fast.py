@@ -42,6 +42,7 @@ class FastPath(Generic[R]):
         self._own_id = own_id
         self.learned = learned
         struct = derive(record, own_id, learned)
+        self._set_id: Callable[[R, str | None], None] = getattr(record, own_id).__set__
         self._struct = struct
         envelope = [("items", list[struct]), ("total", Any)]  # type: ignore[valid-type]
         numbers = [(name, Any, None) for name in ("page", "size", "pages")]
@@ -71,7 +72,6 @@ class FastPath(Generic[R]):
         return self._checked(page.items, rules.count(page.total))
 
     def _checked(self, items: Sequence[Wire], total: int = 1) -> Chunk[R]:
-        self._struct.habits.forget()
         ids, *moments = self._struct.settle(items)
         keys: list[int | None] = [None] * len(items)
         for name, column in zip(self._struct.moments, moments, strict=True):
@@ -82,6 +82,7 @@ class FastPath(Generic[R]):
         # Records are made without their constructor: their source fills them when they are read.
         records = list(map(object.__new__, repeat(self._record, len(items))))
         _run(map(set_source, records, items))
+        _run(map(self._set_id, records, ids))  # for next to nothing, and what most ask for first
         return Chunk(items=records, ids=ids, keys=keys, total=total)
 
 

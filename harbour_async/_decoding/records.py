@@ -27,8 +27,9 @@ _fast_paths: dict[type, fast.FastPath[Any]] = {}
 
 def decode_record(cls: type[R], body: bytes) -> R:
     """A single object or receipt."""
+    scan = _fast_path(cls).record
     try:
-        return _fast_path(cls).record(body)
+        return scan(body)
     except fast.FAILURES:
         pass  # and out of the handler, so that the error to come does not drag this one along
     record = rules.structure(decode_any(body), cls)
@@ -38,8 +39,9 @@ def decode_record(cls: type[R], body: bytes) -> R:
 
 def decode_chunk(cls: type[R], body: bytes) -> Chunk[R]:
     """A page of a listing, as a walk over it wants it."""
+    scan = _fast_path(cls).chunk
     try:
-        return _fast_path(cls).chunk(body)
+        return scan(body)
     except fast.FAILURES:
         pass
     page = _explained_page(cls, body)
@@ -54,9 +56,12 @@ def decode_chunk(cls: type[R], body: bytes) -> Chunk[R]:
 
 def decode_page(cls: type[R], body: bytes) -> Page[R]:
     """A page of a listing, as a user wants it (guide: "List verifications", "Response Body")."""
+    scan = _fast_path(cls).chunk
     try:
-        records = _fast_path(cls).chunk(body).items
+        records = scan(body).items
     except fast.FAILURES:
+        records = None
+    if records is None:
         return _explained_page(cls, body)
     # A second look for the envelope's own fields, unknown ones included.
     envelope = _scan_object(body)
@@ -78,11 +83,11 @@ def to_json(record: Any) -> bytes:
 
 
 def _outgoing(record: Any) -> dict[str, Any]:
-    extra = record.extra  # reading it fills all scalars and leaves the payloads
+    extra = record.extra
     source = source_of(record) if isinstance(record, Lazy) else None
     unread = {name: getattr(source, name) for name in source.payloads} if source else {}
     out = {
-        name: spliced(raw) if (raw := unread.get(name)) else getattr(record, name)
+        name: spliced(raw) if type(raw := unread.get(name)) is bytes else getattr(record, name)
         for name in _names(record.__class__)
     }
     for name, value in out.items():

@@ -42,11 +42,11 @@ T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
+MS = timedelta(milliseconds=1)
 _US = timedelta(microseconds=1)
 # The milliseconds a datetime can express.
-FIRST_MS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MS
-LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MS
+FIRST_MS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MS
+LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MS
 
 _EXTRA = "\0extra"  # the attribute `extra`; a wire field of that name is an unknown one
 
@@ -86,11 +86,11 @@ def moment(value: Any, _: Any = None) -> datetime:
     """The rule for timestamps."""
     try:
         if type(value) is int:
-            return EPOCH + value * _MS
+            return EPOCH + value * MS
         if type(value) is not str:
             raise _wrong("a timestamp", value)
-        if value.isascii() and (value.isdigit() or (value[:1] == "-" and value[1:].isdigit())):
-            return EPOCH + int(value) * _MS
+        if value.isascii() and value.removeprefix("-").isdigit():
+            return EPOCH + int(value) * MS
         parsed = datetime.fromisoformat(value)
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):

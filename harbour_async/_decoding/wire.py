@@ -9,7 +9,7 @@ with ``__init__``: plain attribute access is several times faster than ``getattr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, cast, get_args, get_origin
 
@@ -19,50 +19,27 @@ from msgspec import Meta, Raw, Struct
 
 from harbour_async._decoding import rules
 from harbour_async._decoding.codec import decode_any
-from harbour_async._lazy import Lazy
+from harbour_async._lazy import LOCK, Lazy
 from harbour_async.models import Id
 
 _ID = Annotated[str, Meta(min_length=1)]
 _MOMENT = Annotated[int, Meta(ge=rules.FIRST_MS, le=rules.LAST_MS)] | str
 
-
-class Habits:
-    """What a reader asks of one record it will ask of the next.
-
-    Filling everything at once is cheaper than three reads one by one, and dearer than one.
-    Forgotten with every page, so that printing a record once does no lasting harm.
-    """
-
-    __slots__ = ("last", "many", "payloads")
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        self.last = 0  # the id() of the last struct a single scalar was read from
-        self.many = False  # more than one scalar is read
-        self.payloads: set[str] = set()  # payloads that are read
+Filler = Callable[["Wire", Lazy], None]
 
 
 class Wire(Struct):
-    """One record as scanned, and its `Source`.
-
-    What is filled is gone from here: the first field, the required id, is None once all scalars
-    are, and a payload is empty once it is.
-    """
+    """One record as scanned, and its `Source`."""
 
     moments: ClassVar[tuple[str, ...]]
     payloads: ClassVar[tuple[str, ...]]
-    habits: ClassVar[Habits]
+    fillers: ClassVar[Mapping[str, Filler]]
 
     settle: ClassVar[Callable[[Sequence[Wire]], tuple[list[Any], ...]]]
     """Cut the payloads loose from their page; answer the columns of the own id and `moments`.
 
     TypeError for a payload that is not an object.
     """
-
-    fill: ClassVar[Callable[[Wire, Lazy, str], bool]]
-    """As in `Source`."""
 
 
 def derive(record: type, own_id: str, learned: Sequence[str]) -> type[Wire]:
@@ -84,9 +61,8 @@ def derive(record: type, own_id: str, learned: Sequence[str]) -> type[Wire]:
     )
     wire.payloads = tuple(name for name, kind in scanned.items() if kind is Raw)
     wire.moments = tuple(name for name, shape in fields.items() if datetime in get_args(shape))
-    wire.habits = Habits()
     wire.settle = staticmethod(_write_settle(wire.payloads, unknown, (own_id, *wire.moments)))
-    wire.fill = _write_fill(record, fields, unknown, wire)
+    wire.fillers = _fillers(record, fields, unknown)
     return cast(type[Wire], wire)
 
 
@@ -106,11 +82,6 @@ def _scanned_as(shape: Any) -> Any:
     return str | None if rules.open_enum(shape) else shape
 
 
-def _has_rule(shape: Any) -> bool:
-    scanned = _scanned_as(shape)
-    return scanned not in (shape, Raw) and Id not in (shape, *get_args(shape))
-
-
 def _write_settle(payloads: Sequence[str], unknown: Iterable[str], columns: Iterable[str]) -> Any:
     # A raw payload is a view that keeps the whole page alive: one record kept would hold 160 kB.
     # `b"" + view` copies it in 0.05 µs, half of what `bytes(view)` takes.
@@ -127,72 +98,93 @@ def _write_settle(payloads: Sequence[str], unknown: Iterable[str], columns: Iter
     return _compiled(lines, {})
 
 
-def _write_fill(
-    record: Any, fields: dict[str, Any], unknown: dict[str, str], wire: type[Wire]
-) -> Any:
-    setters = {name: getattr(record, name).__set__ for name in (*fields, "extra")}
-    ruled = {name: rules.hook(shape) for name, shape in fields.items() if _has_rule(shape)}
-    # Lists are not read one by one: they could be filled twice, and a change to the first be lost.
-    single = {
-        name: ruled.get(name)
+def _fillers(record: Any, fields: dict[str, Any], unknown: dict[str, str]) -> dict[str, Filler]:
+    """How to fill each field: texts and flags together, moments too, what can be changed alone."""
+    mutable = {
+        name: decode_any if _scanned_as(shape) is Raw else _two_arguments(rules.hook(shape))
         for name, shape in fields.items()
-        if _scanned_as(shape) not in (Raw, list[str] | None)
+        if _scanned_as(shape) in (Raw, list[str] | None)
     }
-    scope: dict[str, Any] = {
-        **{f"set_{name}": setter for name, setter in setters.items()},
-        **{f"rule_{name}": rule for name, rule in ruled.items()},
-        "setters": setters,
-        "single": single,
-        "habits": wire.habits,
-        "decode": decode_any,
-        "decode_extra": _decode_extra,
+    moments = {name: shape for name, shape in fields.items() if datetime in get_args(shape)}
+    texts = {
+        name: shape for name, shape in fields.items() if name not in mutable and name not in moments
     }
-    key = next(iter(fields))
-    extra_left = " or ".join(f"self.{x}" for x in unknown) or "False"
-    left = " or ".join(f"self.{name}" for name in (*wire.payloads, *unknown)) or "False"
-    done = f"return self.{key} is None and not ({left})"
-
-    lines = ["def fill(self, record, name):"]
-    for name in wire.payloads:
-        lines += [f" if name == {name!r}:"]
-        lines += [f"  if self.{name}: set_{name}(record, decode(self.{name})); self.{name} = b''"]
-        lines += [f"  elif self.{name} is None: set_{name}(record, None)"]
-        lines += [f"  habits.payloads.add({name!r})"]
-        lines += [f"  {done}"]
-
-    lines += [f" if self.{key} is not None:"]
-    lines += ["  if name in single and not habits.many and habits.last != id(self):"]
-    lines += ["   habits.last = id(self)"]
-    lines += ["   value = getattr(self, name)"]
-    lines += ["   if value is not None and single[name]: value = single[name](value, None)"]
-    lines += ["   setters[name](record, value)"]
-    lines += ["   return False"]
-
-    lines += ["  habits.many = True"]
-    for name in fields:
-        if name in wire.payloads:
-            lines += [f"  if self.{name} is None: set_{name}(record, None)"]
-            lines += [f"  elif self.{name} and {name!r} in habits.payloads:"]
-            lines += [f"   set_{name}(record, decode(self.{name})); self.{name} = b''"]
-        elif name in ruled:
-            lines += [f"  value = self.{name}"]
-            lines += [f"  set_{name}(record, value if value is None else rule_{name}(value, None))"]
-        else:
-            lines += [f"  set_{name}(record, self.{name})"]
-    lines += [f"  if not ({extra_left}): set_extra(record, {{}})"]
-    lines += [f"  self.{key} = None"]
-
-    if unknown:
-        raws = ", ".join(f"{name!r}: self.{x}" for x, name in unknown.items())
-        lines += [f" if name == 'extra' and ({extra_left}):"]
-        lines += [f"  set_extra(record, decode_extra({{{raws}}}))"]
-        lines += [f"  {' = '.join(f'self.{x}' for x in unknown)} = b''"]
-    lines += [f" {done}"]
-    return _compiled(lines, scope)
+    return {
+        **dict.fromkeys(texts, _write_fill(record, texts)),
+        **dict.fromkeys(moments, _write_fill(record, moments)),
+        **{name: _once(record, name, convert) for name, convert in mutable.items()},
+        "extra": _extra(record, unknown),
+    }
 
 
-def _decode_extra(raws: dict[str, bytes | None]) -> dict[str, Any]:
-    return {name: decode_any(raw) for name, raw in raws.items() if raw}
+_TAKEN = object()
+
+
+def _once(record: Any, name: str, convert: Callable[[Any], Any]) -> Filler:
+    """For a value that can be changed: made once, also if two threads ask for it."""
+    set_value = getattr(record, name).__set__
+
+    def fill(self: Wire, target: Lazy) -> None:
+        with LOCK:
+            raw = getattr(self, name)
+            if raw is not _TAKEN:
+                set_value(target, None if raw is None else convert(raw))
+                setattr(self, name, _TAKEN)
+
+    return fill
+
+
+def _extra(record: Any, unknown: dict[str, str]) -> Filler:
+    slot = record.extra
+
+    def fill(self: Wire, target: Lazy) -> None:
+        raws = {name: getattr(self, x) for x, name in unknown.items()}
+        extra = {name: decode_any(raw) for name, raw in raws.items() if raw is not None}
+        with LOCK:
+            try:
+                slot.__get__(target)  # another thread was faster
+            except AttributeError:
+                slot.__set__(target, extra)
+
+    return fill
+
+
+def _write_fill(record: Any, scalars: dict[str, Any]) -> Filler:
+    scope: dict[str, Any] = {}
+    lines = ["def fill_scalars(self, record):"]
+    for name, shape in scalars.items():
+        scope[f"set_{name}"] = getattr(record, name).__set__  # the way into a frozen class
+        value = f"self.{name}"
+        if rules.open_enum(shape):
+            scope[f"known_{name}"] = _Known(rules.hook(shape))
+            value = f"known_{name}[{value}]"
+        elif datetime in get_args(shape):
+            # Checked already, and mostly digits: the rule is asked only for what is not.
+            scope |= {"moment": rules.moment, "EPOCH": rules.EPOCH, "MS": rules.MS}
+            usual = "v.__class__ is int or v.isdigit()"
+            value = (
+                f"None if (v := {value}) is None else EPOCH + int(v) * MS if {usual} else moment(v)"
+            )
+        lines += [f" set_{name}(record, {value})"]
+    return cast(Filler, _compiled(lines, scope))
+
+
+class _Known(dict[str | None, Any]):
+    """Spellings of an open enum and what they mean; a server may invent only so many."""
+
+    def __init__(self, rule: rules.Hook) -> None:
+        super().__init__({None: None})
+        self._rule = rule
+
+    def __missing__(self, spelling: str) -> Any:
+        meaning = self._rule(spelling, None)
+        if len(self) < 256:
+            self[spelling] = meaning
+        return meaning
+
+
+def _two_arguments(rule: rules.Hook) -> Callable[[Any], Any]:
+    return lambda value: rule(value, None)
 
 
 def _compiled(lines: Sequence[str], scope: dict[str, Any]) -> Any:
