@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -93,9 +93,7 @@ async def test_a_page_is_as_the_api_counts_it(harbour: HarbourSession, sandbox: 
     assert (await harbour.verifications.page(99)).items == []
 
 
-async def test_a_record_is_the_same_alone_and_in_a_list(
-    harbour: HarbourSession, sandbox: Sandbox
-) -> None:
+async def test_a_record_is_the_same_alone_and_in_a_list(harbour: HarbourSession) -> None:
     listed = await harbour.verifications.list().first()
     assert listed is not None
     alone = await harbour.verifications.get(listed.verification_id)
@@ -234,6 +232,24 @@ async def test_a_walk_ended_by_an_error_goes_on_from_its_token(
     assert seen == sandbox.verification_ids()
 
 
+async def test_changes_are_what_was_updated_since_and_stop_there(
+    harbour: HarbourSession, sandbox: Sandbox
+) -> None:
+    latest = await harbour.verifications.list(order_by="updated_at DESC").first()
+    assert latest is not None
+    assert latest.updated_at is not None
+    assert await harbour.verifications.changes(latest.updated_at).to_list() == []
+    touched = sandbox.verification_ids()[5:150:7]
+    for verification_id in touched:
+        sandbox.update(verification_id, status="completed")
+    sandbox.reset_log()
+    pager = harbour.verifications.changes(latest.updated_at, page_size=50)
+    assert [v.verification_id async for v in pager] == touched[::-1]
+    assert not pager.report.complete
+    assert pager.report.reason
+    assert len(sandbox.arrivals) == 1
+
+
 Call = Callable[[HarbourSession], Awaitable[object]]
 
 
@@ -256,6 +272,7 @@ Call = Callable[[HarbourSession], Awaitable[object]]
         lambda h: h.verifications.list(metadata={"a": {}}).to_list(),
         lambda h: h.verifications.list(order_by="created_at; DROP").to_list(),
         lambda h: h.verifications.list(resume="nonsense").to_list(),
+        lambda h: h.verifications.changes(datetime(2026, 1, 1)).to_list(),
         lambda h: h.webhooks.create(""),
         lambda h: h.webhooks.create("ftp://example.com"),
         lambda h: h.webhooks.create(None),

@@ -1,0 +1,106 @@
+"""The pager's promise over real sockets, while the sandbox's list changes under it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from harbour_async import HarbourError, HarbourSession, RateLimit
+from harbour_async.sandbox import Arrival, Sandbox
+
+
+@asynccontextmanager
+async def changing(
+    deleted: int, inserted: int, *, records: int = 1454, ties: int = 1
+) -> AsyncIterator[tuple[HarbourSession, Sandbox]]:
+    """So many records go, and so many come, before each page that is served."""
+    async with (
+        Sandbox(verifications=records, rate_limit=None, ties=ties) as sandbox,
+        HarbourSession(
+            sandbox.api_key, base_url=sandbox.url, rate_limit=RateLimit.unlimited()
+        ) as harbour,
+    ):
+
+        @sandbox.on_request
+        def change(arrival: Arrival) -> None:
+            if arrival.method == "GET":
+                sandbox.delete(deleted)
+                sandbox.insert(inserted)
+
+        yield harbour, sandbox
+
+
+ORDERS = ["created_at DESC", "created_at ASC"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("ties", [1, 7])
+@pytest.mark.parametrize(
+    ("deleted", "inserted", "dearest"), [(0, 5, 1.0), (5, 0, 1.5), (5, 5, 1.5), (20, 20, 3.0)]
+)
+async def test_what_was_there_throughout_is_yielded_once(
+    order: str, ties: int, deleted: int, inserted: int, dearest: float
+) -> None:
+    async with changing(deleted, inserted, ties=ties) as (harbour, sandbox):
+        before = set(sandbox.verification_ids())
+        pager = harbour.verifications.list(order_by=order)
+        seen = [record.verification_id async for record in pager]
+        after = set(sandbox.verification_ids())
+    assert before & after <= set(seen)
+    assert len(seen) == len(set(seen))
+    assert pager.report.complete
+    plain = -(-(pager.report.total_last or 0) // 100)
+    assert len(sandbox.arrivals) <= dearest * plain + 1
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_walk_in_two_parts_keeps_the_promise_of_one(order: str) -> None:
+    async with changing(5, 5, records=700) as (harbour, sandbox):
+        before = set(sandbox.verification_ids())
+        seen = []
+        pager = harbour.verifications.list(order_by=order, page_size=50)
+        async for record in pager:
+            seen.append(record.verification_id)
+            if len(seen) == 321:
+                break
+        sandbox.delete(100)
+        sandbox.insert(100)
+        rest = harbour.verifications.list(order_by=order, page_size=50, resume=pager.resume_token)
+        seen += [record.verification_id async for record in rest]
+        after = set(sandbox.verification_ids())
+    assert before & after <= set(seen)
+    assert len(seen) == len(set(seen))
+    assert rest.report.complete
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("every", [1, 3])
+async def test_deleting_what_one_is_given_loses_nothing(order: str, every: int) -> None:
+    async with changing(0, 0, records=330) as (harbour, sandbox):
+        expected = set(sandbox.verification_ids())
+        seen = []
+        async for record in harbour.verifications.list(order_by=order, page_size=50):
+            seen.append(record.verification_id)
+            if len(seen) % every == 0:
+                await harbour.verifications.delete(record.verification_id)
+        assert sorted(seen) == sorted(expected)
+        assert len(sandbox.verification_ids()) == 330 - 330 // every
+
+
+async def test_an_error_in_mid_walk_carries_the_token_to_go_on_with() -> None:
+    async with changing(3, 3, records=700) as (harbour, sandbox):
+        before = set(sandbox.verification_ids())
+        seen: list[str] = []
+        walk = harbour.verifications.list(page_size=50)
+        with pytest.raises(HarbourError) as caught:
+            async for record in walk:
+                seen.append(record.verification_id)
+                if len(seen) == 200:
+                    sandbox.fail(status=403, times=None)
+        sandbox.calm()
+        rest = harbour.verifications.list(page_size=50, resume=caught.value.resume_token)
+        seen += [record.verification_id async for record in rest]
+        assert before & set(sandbox.verification_ids()) <= set(seen)
+        assert len(seen) == len(set(seen))
