@@ -1,7 +1,4 @@
-"""The commands, their options, and what their failures mean to a shell.
-
-Exit codes: 0 done, 1 the API said no, 2 usage, 130 interrupted.
-"""
+"""The commands, their options, and what their failures mean to a shell."""
 
 from __future__ import annotations
 
@@ -15,14 +12,15 @@ import typer
 from harbour_async.cli._demo import demo as run_demo
 from harbour_async.errors import ConfigurationError, HarbourError
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def _commands() -> None:
-    """Harbour's API v2.2 from the command line."""
+    """Harbour's API v2.2 from the command line.
+
+    Exit codes: 0 done, 1 the API said no, 2 usage, 130 interrupted.
+    """
 
 
 @app.command()
@@ -38,21 +36,25 @@ def demo(
     ] = False,
 ) -> None:
     """Stream verifications and webhooks side by side, from the sandbox unless --live is given."""
-    asyncio.run(run_demo(out=out, records=records, live=live))
+    try:
+        asyncio.run(run_demo(out=out, records=records, live=live))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def run() -> None:
     """Run the command; failures end in one line on stderr and an exit code."""
     try:
         app()
-    except* KeyboardInterrupt:
-        _fail("interrupted", 130)
     except* ConfigurationError as errors:
-        _fail(str(errors.exceptions[0]), 2)
+        _fail(errors, 2)
     except* (HarbourError, OSError) as errors:
-        _fail(str(errors.exceptions[0]), 1)
+        _fail(errors, 1)
 
 
-def _fail(message: str, code: int) -> None:
-    print(f"harbour: {message}", file=sys.stderr)
+def _fail(errors: BaseExceptionGroup[BaseException], code: int) -> None:
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    print(f"harbour: {first}", file=sys.stderr)
     raise SystemExit(code)

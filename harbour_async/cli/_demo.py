@@ -6,10 +6,10 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from attrs import define, field
 from rich.console import Console
@@ -58,15 +58,24 @@ async def _session(records: int, live: bool) -> AsyncIterator[HarbourSession]:
 
 
 async def _write(stream: _Stream, out: Path, progress: Progress) -> None:
-    """The listing as JSON lines; the file takes its name only when it is whole."""
-    target = out / f"{stream.name}.jsonl"
-    partial = target.with_suffix(".partial")
-    with partial.open("wb") as file:
+    """The listing as JSON lines."""
+    with _whole_file(out / f"{stream.name}.jsonl") as file:
         async for page in stream.pager.pages():
             file.writelines(to_json(record) + b"\n" for record in page.items)
             stream.by_type_and_status.update(map(_kind, page.items))
             progress.update(stream.name, stream.pager.report)
-    os.replace(partial, target)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
+    """The file takes its name when it is whole; what an error leaves unfinished is removed."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _kind(record: Verification | Webhook) -> tuple[str, str]:
@@ -90,7 +99,7 @@ def _summary(streams: list[_Stream], out: Path, seconds: float) -> None:
         report = stream.pager.report
         proved = "proved complete" if report.complete else "not proved complete"
         console.print(
-            f"{stream.name}: {report.yielded} records in {report.requests} requests, {proved} "
+            f"{stream.name}: {report.yielded} records, {report.requests} request(s), {proved} "
             f"→ {out / stream.name}.jsonl",
             soft_wrap=True,
         )
