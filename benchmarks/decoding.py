@@ -72,8 +72,7 @@ def by_pydantic() -> Decode:
     from pydantic import create_model
 
     fields: dict[str, Any] = {
-        name: (kind, None)
-        for name, kind in kinds(datetime | None, dict[str, Any] | None).items()
+        name: (kind, None) for name, kind in kinds(datetime | None, dict[str, Any] | None).items()
     }
     record: Any = create_model("Record", **fields)
     envelope: Any = create_model("Envelope", items=(list[record], ...))

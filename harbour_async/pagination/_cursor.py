@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from attrs import Factory, define
@@ -35,32 +36,18 @@ class Cursor:
         records between the two may be missing. The order is stable, so the first known record
         shown, be it the cursor's own or one long passed, joins all that follows it.
         """
-        old = 0
-        ties = []
-        if self.key is not None:
-            while old < len(answer.keys) and answer.keys[old] < self.key:
-                old += 1
-            beyond = old
-            while beyond < len(answer.keys) and answer.keys[beyond] == self.key:
-                if answer.ids[beyond] in self.ties:
-                    old = beyond + 1
-                else:
-                    ties.append(beyond)
-                beyond += 1
-            positions: Sequence[int] = [*ties, *range(beyond, len(answer.keys))]
-        else:
-            positions = range(len(answer.keys))
+        if self.key is None:
+            return range(len(answer.keys)), 0 if answer.start == 0 else None
+        older, newer = bisect_left(answer.keys, self.key), bisect_right(answer.keys, self.key)
+        known = [i for i in range(older, newer) if answer.ids[i] in self.ties]
+        ties = [i for i in range(older, newer) if answer.ids[i] not in self.ties]
+        old = known[-1] + 1 if known else older
         shown = old > 0 or answer.start == 0
-        return positions, answer.start + old if shown else None
+        return [*ties, *range(newer, len(answer.keys))], answer.start + old if shown else None
 
     def advance(self, keys: Sequence[int], ids: Sequence[str]) -> None:
         """Move behind records that have been given."""
-        if not keys:
-            return
         if keys[-1] != self.key:
             self.key = keys[-1]
             self.ties = {}
-        first = len(keys)
-        while first and keys[first - 1] == self.key:
-            first -= 1
-        self.ties.update(dict.fromkeys(ids[first:]))
+        self.ties.update(dict.fromkeys(ids[bisect_left(keys, keys[-1]) :]))

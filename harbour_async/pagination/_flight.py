@@ -47,7 +47,7 @@ class Flight(Generic[T]):
 
     def send(self, window: Window, *, first: bool = False) -> None:
         """Ask for a window; its answer comes after those asked for before, or ``first`` of all."""
-        if self._kept and self._kept[0].window == window:
+        if self._kept and self._kept[0].window == window and not first:
             request, chunk = self._kept
             self._kept = None
             self._enqueue(request, _answered(chunk), first=False)
@@ -86,6 +86,7 @@ class Flight(Generic[T]):
                 self._stopping.add(task)
             task.add_done_callback(self._stopped)
         self._tasks.clear()
+        self._kept = None
 
     async def close(self) -> None:
         """Cancel whatever is on its way, and wait until it is gone."""

@@ -51,20 +51,16 @@ class OldestFirst(Proof):
 
     def propose(self, last: Window | None) -> Window | None:
         place = last.end if last else self._place
-        if (
-            self._search.active
-            or self._ended
-            or (last and (place >= self._total or self._phase == "tail"))
-        ):
+        if self._search.active or self._ended:
+            return None
+        if last and (place >= self._total or self._phase == "tail"):
             return None
         if self._phase == "opening":
             i = self._opening.index(last) + 1 if last else self._opened
             return self._opening[i] if i < len(self._opening) else None
         if self._phase == "tail":
             return aligned(self._total - 1, self._size)
-        if self._phase == "stretch":
-            return self._plain(place, last)
-        return self._overlapping(place)
+        return self._plain(place, last) if self._phase == "stretch" else self._overlapping(place)
 
     def state(self) -> dict[str, Any]:
         state = super().state()
@@ -95,8 +91,7 @@ class OldestFirst(Proof):
         if place is None:
             self._phase = "overlap"
             return self._missed(answer, answer.start - self._size // 4)
-        at_end = answer.at_end
-        if not beyond and not at_end:
+        if not beyond and not answer.at_end:
             self._phase = "overlap"
             return self._fell_short(answer, answer.stop)
         found, moved = self._lost, place < self._place
@@ -107,7 +102,7 @@ class OldestFirst(Proof):
             self._phase = "stretch"
             self._end_stretch(answer, joined=True)
             return Verdict(fresh)
-        self.done = at_end or self._all_seen(answer)
+        self.done = answer.at_end or self._all_seen(answer)
         if self._phase == "opening":
             self._open(moved)
         elif found and not self._given_before:
@@ -129,9 +124,11 @@ class OldestFirst(Proof):
 
     def _read_tail(self, answer: Shown) -> Verdict:
         keys, key = answer.keys, self._cursor.key
-        whole = answer.total >= answer.request.total and keys
-        # Records that share the newest key are counted by the tail itself: it must hold them all.
-        if whole and key is not None and key < keys[0] < keys[-1]:
+        beyond = keys and key is not None and key < keys[0]
+        # A tail of one key had better be its only record: if more of that key came before it, the
+        # count will not come out, because those that were there cannot be told from newer ones.
+        countable = beyond and (len(keys) == 1 or keys[0] < keys[-1])
+        if countable and answer.total >= answer.request.total:
             self._phase, self._tail = "stretch", answer
             return Verdict(use=Use.LATER)
         self._phase = "overlap"
@@ -161,24 +158,23 @@ class OldestFirst(Proof):
     def _end_stretch(self, answer: Shown, *, joined: bool) -> None:
         assert self._stretch is not None
         bound, keys = self._stretch.bound, answer.keys
-        at_end = answer.at_end
-        self._ended = at_end or keys[-1] >= bound
-        self._ends_whole = joined or (bool(keys) and keys[0] < bound)
+        self._ended = answer.at_end or keys[-1] >= bound
+        # All of the newest key's records must be in one view; if the count comes out, the tail is.
+        tail = self._tail is not None and answer.request is self._tail.request
+        self._ends_whole = joined or tail or (bool(keys) and keys[0] < bound)
 
     def _settle(self) -> None:
         if not self._ended:
             return
         self._ended = False
         assert self._stretch is not None
+        assert self._answer is not None
         if self._stretch.owed or not self._ends_whole:
             self._again(1)
-            return
-        answer = self._answer
-        assert answer is not None
-        self._stretch = None
-        self._phase = "overlap"
-        at_end = answer.at_end
-        self.done = at_end or self._all_seen(answer)
+        else:
+            self._stretch = None
+            self._phase = "overlap"
+            self.done = self._answer.at_end or self._all_seen(self._answer)
 
     def _again(self, moved: int) -> Verdict:
         """Records were deleted during the stretch: read it once more, every window joined."""

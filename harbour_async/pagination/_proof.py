@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harbour_async.pagination._cursor import Cursor
 from harbour_async.pagination._answer import Answer, Shown
+from harbour_async.pagination._cursor import Cursor
 from harbour_async.pagination._plan import Use, Verdict
 from harbour_async.pagination._search import Drift, Search
 from harbour_async.pagination._windows import LARGEST, Window, patience, reaching
@@ -15,6 +15,7 @@ DOUBTS = 2
 """So many contradictory answers in a row are asked for again; a server may have stumbled."""
 
 SLACK = 8
+"""The part of a page that a search for what is missing reaches back further than it has to."""
 
 
 class Proof:
@@ -31,15 +32,17 @@ class Proof:
         self._size = size
         self._cursor = Cursor(state.get("key"), dict.fromkeys(state.get("ties", ())))
         self.start = self._cursor.copy()
+        # Where the next record is, by the answer to request number `_frame`, the latest one of
+        # those read. `_lost`: by the word of a token only. `_pace`: how far it last moved.
         self._place: int = state.get("at", 0)
+        self._frame = 0
+        self._lost = self._place > 0
+        self._pace = 0.0
         self._total = 0
         self._drift = Drift()
         self._search = Search()
         self._patience = 0
         self._doubts = 0
-        self._frame = 0
-        self._pace = 0.0
-        self._lost = self._place > 0
         self._upto = 0
         self._hold(None, (), ())
 
@@ -79,13 +82,13 @@ class Proof:
 
     def state(self) -> dict[str, Any]:
         ties = list(self._cursor.ties)
-        state = {
+        return {
             "key": self._cursor.key,
             "ties": ties,
+            "last": ties[-1] if ties else None,
             "at": self._index(),
             "done": self.done and self._upto == len(self._ahead),
         }
-        return {**state, "last": ties[-1] if ties else None}
 
     def _read(self, answer: Shown) -> Verdict:
         """Take an answer that is sound in itself."""
@@ -150,7 +153,7 @@ class Proof:
 
         It remains of use: what is read then will reach into it.
         """
-        # The list goes on moving, and reaching back further than needed costs little here.
+        # The list goes on moving, and what is seen twice here costs nothing: `answer` follows.
         slack = self._drift.margin + self._size // SLACK
         if answer.request.number < self._frame:
             self._search.begin(self._place - slack)  # known from a later answer

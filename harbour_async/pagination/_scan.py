@@ -83,7 +83,7 @@ class Scan:
         return {"scan": True, "at": self._at, "last": self._last}
 
     def _given_before(self, answer: Answer) -> int:
-        """How many of the first answer's records an earlier walk had given, as far as one can tell."""
+        """How many of the first answer's records an earlier walk gave, as far as one can tell."""
         if not self._resumed:
             return 0
         self._resumed = False

@@ -26,7 +26,7 @@ def pack(listing: str, order: str | None, state: dict[str, Any]) -> str:
 
 def unpack(token: str, listing: str, order: str | None) -> dict[str, Any]:
     """The state packed; ConfigurationError if the token is damaged or another listing's."""
-    version, digest, packed_order, state = _open(token)
+    _, digest, packed_order, state = _open(token)
     if digest != _digest(listing):
         raise ConfigurationError("resume: this token belongs to another listing or other filters")
     if packed_order != order:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from attrs import frozen
@@ -92,10 +92,12 @@ class Walk(Generic[T]):
                 if batch.items:
                     self._send()
                     return batch
+            await self._flight.close()
             self._finish()
-        except HarbourError as error:
-            self.stop(f"ended by {type(error).__name__}")
-            error.resume_token = self.token
+        except BaseException as error:
+            await self.close(f"ended by {type(error).__name__}")
+            if isinstance(error, HarbourError):
+                error.resume_token = self.token
             raise
         return None
 
@@ -105,8 +107,9 @@ class Walk(Generic[T]):
             self._stopped = self._stopped or reason
         self._flight.drop()
 
-    async def close(self) -> None:
-        self.stop()
+    async def close(self, reason: str = "left early") -> None:
+        """Nothing is sent any more, and nothing is left behind."""
+        self.stop(reason)
         await self._flight.close()
 
     def _goes_on(self) -> bool:

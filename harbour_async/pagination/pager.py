@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from copy import copy
 from types import TracebackType
 from typing import Generic, TypeVar
+from weakref import WeakSet
 
 from attrs import evolve
 
 from harbour_async.errors import ConfigurationError
-from harbour_async.models import Page
 from harbour_async.pagination import _token
 from harbour_async.pagination._flight import Fetch
-from harbour_async.pagination._iteration import Iteration
+from harbour_async.pagination._iteration import Pages, Records
 from harbour_async.pagination._newest_first import NewestFirst
 from harbour_async.pagination._oldest_first import OldestFirst
 from harbour_async.pagination._plan import Plan
 from harbour_async.pagination._report import PagingReport
 from harbour_async.pagination._scan import Scan
-from harbour_async.pagination._walk import Batch, Options, Walk
+from harbour_async.pagination._walk import Options, Walk
 from harbour_async.pagination._windows import LARGEST
 
 T = TypeVar("T")
@@ -77,19 +77,18 @@ class Pager(Generic[T]):
         self._start = None if resume is None else _token.unpack(resume, listing, order)
         self._plan()  # a token that cannot be used is refused here
         self._walk: Walk[T] | None = None
+        self._walks: WeakSet[Walk[T]] = WeakSet()
 
-    def __aiter__(self) -> Iteration[T]:
-        walk = self._begin()
-        return Iteration(self._records(walk), walk)
+    def __aiter__(self) -> Records[T]:
+        return Records(self._begin())
 
-    def pages(self) -> Iteration[Page[T]]:
+    def pages(self) -> Pages[T]:
         """The records in batches, as they come: what is new in each page that was requested.
 
         ``page``, ``size`` and ``total`` are of that request and its answer. A token counts a
         page's records as given once the page is.
         """
-        walk = self._begin()
-        return Iteration(self._batches(walk), walk)
+        return Pages(self._begin())
 
     async def first(self) -> T | None:
         """The first record, or None; one small request, unless there is a place to find first."""
@@ -133,11 +132,12 @@ class Pager(Generic[T]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._walk is not None:
-            await self._walk.close()
+        for walk in list(self._walks):
+            await walk.close()
 
     def _begin(self) -> Walk[T]:
         self._walk = Walk(self._fetch, self._plan(), self._options)
+        self._walks.add(self._walk)
         return self._walk
 
     def _plan(self) -> Plan:
@@ -162,32 +162,9 @@ class Pager(Generic[T]):
         field = self._options.order.partition(" ")[0]
         return None if field == "created_at" else f"{field} can change while one reads"
 
-    async def _records(self, walk: Walk[T]) -> AsyncGenerator[T, None]:
-        try:
-            while (batch := await walk.step()) is not None:
-                for record in batch.items:
-                    walk.given += 1
-                    yield record
-        finally:
-            await walk.close()
-
-    async def _batches(self, walk: Walk[T]) -> AsyncGenerator[Page[T], None]:
-        try:
-            while (batch := await walk.step()) is not None:
-                walk.given = len(batch.items)
-                yield _page(batch)
-        finally:
-            await walk.close()
-
-
-def _page(batch: Batch[T]) -> Page[T]:
-    window = batch.request.window
-    pages = -(-batch.total // window.size)
-    return Page(batch.items, batch.total, window.page, window.size, pages)
-
 
 def _check(name: str, value: object, most: int | None = None) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if not (whole and 1 <= value and (most is None or value <= most)):  # type: ignore[operator]
+    if not (whole and value >= 1 and (most is None or value <= most)):  # type: ignore[operator]
         limits = f"from 1 to {most}" if most else "above zero"
         raise ConfigurationError(f"{name} must be a whole number {limits}, not {value!r}")

@@ -1,0 +1,149 @@
+"""One schedule: a listing, what happens to it, and how it is read. Drawn from one seed."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+from attrs import define, field
+
+from harbour_async.errors import IncompleteListingError
+from harbour_async.pagination import Pager, PagingReport
+from tests.pagination.world import Record, World
+
+KINDS = ("quiet", "created", "deleted", "both", "bursts", "front", "wild")
+
+
+@define
+class Outcome:
+    """What one reader got, over all parts of an interrupted walk."""
+
+    records: list[Record] = field(factory=list)
+    reports: list[PagingReport] = field(factory=list)
+    incomplete: str | None = None
+
+
+class Schedule:
+    """Everything is decided by ``seed``: sizes, order, changes, cuts, and who overtakes whom."""
+
+    def __init__(self, seed: int) -> None:
+        r = self.random = Random(seed)
+        self.kind = r.choice(KINDS)
+        self.rate = r.choice([0.2, 1, 3])
+        self.page_size = r.randint(1, 8)
+        self.concurrency = r.choice([1, 2, 4, 9])
+        self.cuts = r.choice([0, 0, 1, 2, 5])
+        self.delete_each = r.choice([0, 0, 0, 1, 3])
+        self.world = World(
+            r,
+            ascending=r.random() < 0.5,
+            delay=r.choice([0, 0, 1, 2, 5]),
+            ties=r.choice([0, 0, 0.3, 0.8, 1]),
+            change=self.change,
+        )
+        self.world.create(r.choice([0, 1, r.randrange(10), r.randrange(40), r.randrange(120)]))
+
+    def change(self, world: World) -> None:
+        r = self.random
+        count = int(self.rate * r.random() * 2 + r.random())
+        match self.kind:
+            case "created":
+                world.create(count)
+            case "deleted":
+                world.churn(count, 0)
+            case "both":
+                world.churn(count, count)
+            case "bursts" if r.random() < 0.1:
+                world.churn(r.randrange(1 + len(world.records)), r.randrange(20))
+            case "front":
+                for _ in range(min(count, len(world.records))):
+                    world.delete(0)
+                world.create(r.randrange(2))
+            case "wild":
+                reach = r.choice([1, 3, 1000])
+                for _ in range(min(count, len(world.records))):
+                    world.delete(r.randrange(min(len(world.records), reach)))
+                world.create(r.choice([0, 0, count]))
+
+    async def run(self) -> Outcome:
+        outcome = Outcome()
+        token = None
+        while True:
+            pager = self._pager(token)
+            finished = await self._part(pager, outcome)
+            outcome.reports.append(pager.report)
+            await self._nothing_left_behind()
+            if finished:
+                return outcome
+            token = pager.resume_token
+            self.cuts -= 1
+            for _ in range(self.random.choice([0, 0, 1, 5])):
+                self.change(self.world)
+
+    def _pager(self, token: str | None) -> Pager[Record]:
+        r = self.random
+        return Pager(
+            self.world.fetch,
+            listing="records",
+            order="created_at ASC" if self.world.ascending else "created_at DESC",
+            page_size=self.page_size,
+            concurrency=self.concurrency,
+            max_items=r.randint(1, 30) if self.cuts and r.random() < 0.2 else None,
+            resume=token,
+        )
+
+    async def _part(self, pager: Pager[Record], outcome: Outcome) -> bool:
+        """Read until the end, or until cut off; was that the end?"""
+        r = self.random
+        cut = r.randint(1, 30) if self.cuts else None
+        given = 0
+        try:
+            async for record in pager:
+                outcome.records.append(record)
+                given += 1
+                if self.delete_each and given % self.delete_each == 0:
+                    self.world.delete_id(record.id)
+                if r.random() < 0.1:
+                    self.change(self.world)
+                if given == cut:
+                    return False
+        except IncompleteListingError as error:
+            outcome.incomplete = error.report.reason if error.resume_token else None
+            return True
+        return pager.report.complete or pager.report.reason != "stopped at max_items"
+
+    async def _nothing_left_behind(self) -> None:
+        sent = len(self.world.requests)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert self.world.in_flight == 0
+        assert len(self.world.requests) == sent
+
+    def check(self, outcome: Outcome) -> None:
+        """The promise."""
+        ids = [record.id for record in outcome.records]
+        assert len(set(ids)) == len(ids), "no id twice"
+        assert sum(report.requests for report in outcome.reports) == len(self.world.requests)
+        assert sum(report.yielded for report in outcome.reports) == len(ids)
+        if outcome.incomplete is not None:
+            return
+        assert outcome.reports[-1].complete
+        lost = (self.world.watched or set()) - set(ids)
+        assert not lost, "every record that existed throughout"
+        keys = [record.key for record in outcome.records]
+        if not self.world.ascending:
+            assert keys == sorted(keys, reverse=True)
+        elif len(outcome.reports) == 1 and not outcome.reports[0].gaps_repaired:
+            assert keys == sorted(keys)
+
+
+async def run(seed: int) -> Outcome:
+    schedule = Schedule(seed)
+    try:
+        async with asyncio.timeout(20):
+            outcome = await schedule.run()
+        schedule.check(outcome)
+    except BaseException as error:
+        error.add_note(f"tests.pagination.schedules.run({seed})")
+        raise
+    return outcome

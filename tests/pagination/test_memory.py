@@ -1,0 +1,54 @@
+"""A walk of a million records remembers little of each page."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import pytest
+
+from harbour_async._chunk import Chunk
+from harbour_async.pagination import Pager
+
+COUNT = 1_000_000
+PAGES = COUNT // 100
+
+
+class Thing:
+    """A record that can be counted."""
+
+    alive = 0
+
+    def __init__(self) -> None:
+        Thing.alive += 1
+
+    def __del__(self) -> None:
+        Thing.alive -= 1
+
+
+@pytest.mark.parametrize("order", ["created_at DESC", "created_at ASC"])
+async def test_a_million_records(order: str) -> None:
+    sign = 1 if order.endswith("ASC") else -1
+
+    async def fetch(page: int, size: int) -> Chunk[Thing]:
+        indices = range((page - 1) * size, min(COUNT, page * size))
+        ids = [f"{i:036}" for i in indices]
+        return Chunk([Thing() for _ in indices], list(ids), [sign * i for i in indices], COUNT)
+
+    pager = Pager(fetch, listing="things", order=order)
+    given = most_alive = 0
+    gc.collect()
+    tracemalloc.start()
+    try:
+        async for page in pager.pages():
+            given += len(page.items)
+            most_alive = max(most_alive, Thing.alive)
+        remembered, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert given == COUNT
+    assert pager.report.complete
+    assert pager.report.requests == PAGES + (sign > 0)
+    assert most_alive <= 7 * 100  # pages ahead of the reader, the reader's own, and the tail
+    per_page = remembered / PAGES
+    assert per_page < (1_000 if sign < 0 else 2_000)

@@ -1,0 +1,321 @@
+"""The pager's own manners: prefetching, leaving, errors, arguments, the small questions."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+from math import ceil
+from random import Random
+from typing import Any
+
+import pytest
+
+from harbour_async._chunk import Chunk
+from harbour_async.errors import APIConnectionError, ConfigurationError, HarbourError
+from harbour_async.pagination import Pager, PagingReport
+from tests.pagination.world import Record, World
+
+ORDERS = ["created_at DESC", "created_at ASC", "updated_at DESC", None]
+
+
+def world(count: int, *, order: str | None = "created_at DESC", delay: int = 1) -> World:
+    made = World(Random(1), ascending=bool(order and order.endswith("ASC")), delay=delay)
+    made.create(count)
+    return made
+
+
+def pager(made: World, **options: Any) -> Pager[Record]:
+    options.setdefault("order", "created_at ASC" if made.ascending else "created_at DESC")
+    return Pager(made.fetch, listing="records", **options)
+
+
+def ids(made: World) -> list[str]:
+    in_order = made.records if made.ascending else made.records[::-1]
+    return [record.id for record in in_order]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_records_come_in_order_and_concurrently(order: str | None) -> None:
+    made = world(95, order=order, delay=3)
+    records = await pager(made, order=order, page_size=10, concurrency=4).to_list()
+    assert [record.id for record in records] == ids(made)
+    assert made.most_in_flight == 4
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_the_first_request_goes_alone_and_none_beyond_the_end(order: str | None) -> None:
+    made = world(25, order=order)
+    sent_at_first_answer = []
+    made.change = lambda w: sent_at_first_answer.append(len(w.requests))
+    await pager(made, order=order, page_size=10, concurrency=9).to_list()
+    assert sent_at_first_answer[0] == 1
+    assert all((page - 1) * size < 25 for page, size in made.requests)
+
+
+async def test_pages_say_what_was_requested() -> None:
+    made = world(25)
+    pages = [page async for page in pager(made, page_size=10).pages()]
+    assert [(p.page, p.size, p.pages, p.total, len(p.items)) for p in pages] == [
+        (1, 10, 3, 25, 10),
+        (2, 10, 3, 25, 10),
+        (3, 10, 3, 25, 5),
+    ]
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_never_more_than_concurrency_pages_ahead_of_the_reader(concurrency: int) -> None:
+    made = world(200)
+    page = 0
+    async for _ in pager(made, page_size=10, concurrency=concurrency).pages():
+        page += 1
+        for _turn in range(20):
+            await asyncio.sleep(0)
+        assert len(made.requests) <= page + concurrency
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_break_stops_prefetching_before_the_next_turn_of_the_loop(order: str | None) -> None:
+    made = world(500, order=order, delay=5)
+    async for record in pager(made, order=order, page_size=10, concurrency=8):
+        if record.id == ids(made)[14]:
+            break
+    sent = len(made.requests)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(made.requests) == sent
+    assert made.in_flight == 0
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_an_exception_in_the_loop_leaves_nothing_behind() -> None:
+    made = world(500, delay=5)
+    walk = pager(made, page_size=10)
+
+    async def read() -> None:
+        async for _ in walk:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await read()
+    for _turn in range(3):
+        await asyncio.sleep(0)
+    assert made.in_flight == 0
+    assert len(asyncio.all_tasks()) == 1
+    assert walk.report.yielded == 1
+    assert walk.report.reason == "left early"
+
+
+async def test_cancelling_the_reader_leaves_nothing_behind() -> None:
+    made = world(500, delay=5)
+
+    async def read() -> None:
+        async for _ in pager(made, page_size=10):
+            await asyncio.sleep(0)
+
+    reader = asyncio.create_task(read())
+    for _ in range(40):
+        await asyncio.sleep(0)
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    assert made.in_flight == 0
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_async_with_has_stopped_everything_when_it_is_left() -> None:
+    made = world(500, delay=50)
+    async with pager(made, page_size=10) as walk:
+        iterator = aiter(walk)
+        await anext(iterator)
+        await asyncio.sleep(0)
+        assert made.in_flight > 0
+    assert made.in_flight == 0
+    assert [record async for record in iterator][:1] == made.records[-2:-1]  # what was there
+
+
+def test_an_abandoned_iterator_may_outlive_its_loop() -> None:
+    async def begin() -> Any:
+        iterator = aiter(pager(world(500, delay=5), page_size=10))
+        await anext(iterator)
+        return iterator
+
+    iterator = asyncio.run(begin())
+    del iterator
+    gc.collect()
+
+
+async def test_every_iteration_is_a_walk_of_its_own() -> None:
+    made = world(25)
+    walk = pager(made, page_size=10)
+    assert await walk.to_list() == await walk.to_list()
+    assert len(made.requests) == 6
+    assert walk.report.requests == 3
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_an_error_ends_the_walk_after_all_that_came_before_it(order: str | None) -> None:
+    made = world(60, order=order)
+    failing = True
+
+    async def fetch(page: int, size: int) -> Chunk[Record]:
+        chunk = await made.fetch(page, size)
+        if failing and page == 4:
+            raise APIConnectionError("gone")
+        return chunk
+
+    options: dict[str, Any] = {"listing": "records", "order": order, "page_size": 10}
+    given: list[str] = []
+
+    async def read() -> None:
+        async for page in Pager(fetch, **options).pages():
+            given.extend(record.id for record in page.items)
+
+    with pytest.raises(APIConnectionError) as caught:
+        await read()
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert given == ids(made)[: len(given)]
+    failing = False
+    rest = await Pager(fetch, resume=error.resume_token, **options).to_list()
+    assert given + [record.id for record in rest] == ids(made)
+
+
+async def test_what_is_no_harbour_error_passes_through() -> None:
+    async def fetch(_page: int, _size: int) -> Chunk[Record]:
+        raise ZeroDivisionError
+
+    walk = Pager(fetch, listing="records")
+    with pytest.raises(ZeroDivisionError):
+        await walk.to_list()
+    assert not walk.report.complete
+
+
+async def test_first_and_count_are_one_small_request() -> None:
+    made = world(250)
+    walk = pager(made)
+    assert await walk.first() == made.records[-1]
+    assert await walk.count() == 250
+    assert made.requests == [(1, 1), (1, 1)]
+    assert await pager(world(0)).first() is None
+    assert await pager(world(0)).count() == 0
+
+
+async def test_until_stops_before_the_record_and_says_so() -> None:
+    made = world(500)
+    walk = pager(made, order="updated_at DESC", page_size=10, until=lambda r: r.key <= 480)
+    assert [record.key for record in await walk.to_list()] == list(range(500, 480, -1))
+    assert walk.report.reason == "stopped at the first record that was no longer wanted"
+    assert not walk.report.complete
+    assert len(made.requests) <= 2 + 4
+
+
+@pytest.mark.parametrize(("max_items", "requests"), [(1, 1), (7, 1), (10, 1), (25, 3), (30, 3)])
+async def test_max_items_sends_no_more_than_it_needs(max_items: int, requests: int) -> None:
+    made = world(100)
+    walk = pager(made, page_size=10, max_items=max_items)
+    assert [record.id for record in await walk.to_list()] == ids(made)[:max_items]
+    assert len(made.requests) == requests
+    assert made.requests[0][1] == min(10, max_items)
+    assert walk.report.reason == "stopped at max_items"
+
+
+@pytest.mark.parametrize("order", ORDERS[:2])
+@pytest.mark.parametrize("max_items", [25, 26, 1000])
+async def test_max_items_beyond_the_end_is_a_whole_walk(order: str, max_items: int) -> None:
+    made = world(25, order=order)
+    walk = pager(made, page_size=10, max_items=max_items)
+    assert len(await walk.to_list()) == 25
+    assert walk.report.complete
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        ("updated_at DESC", "updated_at can change while one reads"),
+        (None, "the server's order is not known"),
+    ],
+)
+async def test_what_cannot_be_proved_says_why_and_repeats_no_id(
+    order: str | None, reason: str
+) -> None:
+    made = world(60)
+    made.change = lambda w: w.create(3)
+    walk = pager(made, order=order, page_size=10)
+    given = [record.id for record in await walk.to_list()]
+    assert len(set(given)) == len(given)
+    assert walk.report.duplicates_dropped > 0
+    assert (walk.report.complete, walk.report.reason) == (False, reason)
+
+
+async def test_records_without_an_id_are_never_dropped() -> None:
+    async def fetch(page: int, size: int) -> Chunk[int]:
+        items = list(range(25))[(page - 1) * size : page * size]
+        return Chunk(items, [None] * len(items), [None] * len(items), 25)
+
+    assert await Pager(fetch, listing="events", order=None, page_size=10).to_list() == [*range(25)]
+
+
+async def test_complete_false_walks_plainly() -> None:
+    made = world(60)
+    walk = pager(made, page_size=10, complete=False)
+    await walk.to_list()
+    assert walk.report.reason == "no proof was asked for"
+
+
+async def test_the_report_accounts_for_the_walk() -> None:
+    made = world(25)
+    walk = pager(made, page_size=10)
+    assert walk.report == PagingReport()
+    await walk.to_list()
+    assert walk.report == PagingReport(
+        requests=3,
+        pages=3,
+        yielded=25,
+        total_first=25,
+        total_last=25,
+        complete=True,
+        reason=None,
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"page_size": 0},
+        {"page_size": 101},
+        {"page_size": True},
+        {"page_size": "10"},
+        {"concurrency": 0},
+        {"max_items": 0},
+        {"max_items": -1},
+        {"order": "created_at"},
+        {"order": "created_at desc"},
+        {"resume": ""},
+        {"resume": "nonsense"},
+        {"resume": "ключ"},
+    ],
+)
+def test_bad_arguments_are_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        pager(world(0), **options)
+    assert issubclass(ConfigurationError, HarbourError)
+
+
+async def test_a_record_costs_no_await_of_its_own() -> None:
+    """Iterating a prefetched page takes no turn of the event loop."""
+    made = world(100, delay=0)
+    turns = 0
+    loop = asyncio.get_running_loop()
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(turn)
+
+    iterator = aiter(pager(made))
+    await anext(iterator)
+    turn()
+    while await anext(iterator, None) is not None:
+        pass
+    assert turns == 1
+    assert ceil(100 / 100) == len(made.requests)

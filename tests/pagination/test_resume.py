@@ -1,0 +1,141 @@
+"""Resume tokens: to the record, after any change, only for the listing they are of."""
+
+from __future__ import annotations
+
+from math import log2
+from random import Random
+
+import pytest
+
+from harbour_async.errors import ConfigurationError
+from harbour_async.pagination import Pager
+from tests.pagination.world import Record, World
+
+ORDERS = ["created_at DESC", "created_at ASC"]
+
+
+def pager(world: World, *, resume: str | None = None, size: int = 10) -> Pager[Record]:
+    order = "created_at ASC" if world.ascending else "created_at DESC"
+    return Pager(world.fetch, listing="records?a=1", order=order, page_size=size, resume=resume)
+
+
+def world(order: str, count: int, ties: float = 0.0) -> World:
+    made = World(Random(3), ascending=order.endswith("ASC"), delay=1, ties=ties)
+    made.create(count)
+    return made
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("ties", [0.0, 0.8, 1.0])
+async def test_a_token_is_exact_to_the_record_at_any_moment(order: str, ties: float) -> None:
+    made = world(order, 150, ties)
+    whole = [record.id for record in await pager(made, size=7).to_list()]
+    walk = pager(made, size=7)
+    given = 0
+    assert [r.id for r in await pager(made, resume=walk.resume_token).to_list()] == whole
+    async for _ in walk:
+        given += 1
+        rest = await pager(made, resume=walk.resume_token).to_list()
+        assert [record.id for record in rest] == whole[given:]
+    assert given == 150
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_token_of_pages_counts_a_page_once_it_is_given(order: str) -> None:
+    made = world(order, 50)
+    walk = pager(made)
+    given: list[Record] = []
+    async for page in walk.pages():
+        given += page.items
+        rest = await pager(made, resume=walk.resume_token).to_list()
+        assert len({record.id for record in given + rest}) == len(given) + len(rest) == 50
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 500, 2500])
+@pytest.mark.parametrize("order", ORDERS)
+async def test_the_place_is_found_in_few_requests_whatever_was_deleted(
+    order: str, deleted: int
+) -> None:
+    made = world(order, 10_000)
+    walk = pager(made)
+    given = 0
+    async for _ in walk:
+        given += 1
+        if given == 5_003:
+            break
+    token = walk.resume_token
+    for n in range(deleted):  # the last ones given, and some long before
+        made.delete(5_002 - n if n % 2 else 100)
+    made.create(deleted // 3)
+    made.requests.clear()
+    async for record in pager(made, resume=token):
+        assert record.key == (5_004 if made.ascending else 10_000 - 5_003)
+        break
+    assert len(made.requests) <= 4 + 2 * log2(1_000)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_finished_walk_resumes_to_what_came_after(order: str) -> None:
+    made = world(order, 50)
+    walk = pager(made)
+    await walk.to_list()
+    made.create(5)
+    after = await pager(made, resume=walk.resume_token).to_list()
+    assert after == (made.records[-5:] if made.ascending else [])
+
+
+async def test_a_token_of_another_listing_or_order_is_refused() -> None:
+    made = world(ORDERS[0], 50)
+    token = pager(made).resume_token
+    for listing, order in (("records?a=2", ORDERS[0]), ("records?a=1", ORDERS[1])):
+        with pytest.raises(ConfigurationError, match="belongs to"):
+            Pager(made.fetch, listing=listing, order=order, resume=token)
+
+
+def test_a_damaged_token_is_refused() -> None:
+    made = world(ORDERS[0], 50)
+    token = pager(made).resume_token
+    for i in range(len(token) - 1):  # the last character may have bits to spare
+        other = "A" if token[i] != "A" else "B"
+        for damaged in (token[:i], token[:i] + other + token[i + 1 :]):
+            with pytest.raises(ConfigurationError, match="resume"):
+                pager(made, resume=damaged)
+
+
+async def test_a_token_goes_on_with_another_page_size() -> None:
+    made = world(ORDERS[1], 500)
+    walk = pager(made, size=7)
+    given = []
+    async for record in walk:
+        given.append(record)
+        if len(given) == 333:
+            break
+    assert given + await pager(made, resume=walk.resume_token, size=50).to_list() == made.records
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_tokens_stay_small(order: str) -> None:
+    made = world(order, 5_000)
+    walk = pager(made, size=100)
+    async for _ in walk:
+        pass
+    assert len(walk.resume_token) < 250
+    async for record in walk:
+        if record.key == 2_500:
+            break
+    assert len(walk.resume_token) < (2_000 if made.ascending else 250)
+
+
+async def test_orders_that_prove_nothing_go_on_where_they_stood() -> None:
+    made = world(ORDERS[0], 50)
+    walk: Pager[Record] = Pager(made.fetch, listing="r", order="updated_at DESC", page_size=10)
+    given = []
+    async for record in walk:
+        given.append(record)
+        if len(given) == 17:
+            break
+    made.create(3)
+    rest = Pager(
+        made.fetch, listing="r", order="updated_at DESC", page_size=10, resume=walk.resume_token
+    )
+    assert given + await rest.to_list() == made.records[-4::-1]
