@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import _harness
+from benchmarks._plot import bars
 from benchmarks._server import served
 
 SPECIFICATION = Path(__file__).with_name("openapi.json")
@@ -19,7 +20,15 @@ GOALS = [
     ("typed", "pydantic", 0.2, "typed / httpx + pydantic"),
     ("typed", "generated", 0.2, "typed / openapi-python-client"),
 ]
-CONTENDERS = ["typed", "typed_all", "untyped", "untyped_all", "pydantic", "generated"]
+CONTENDERS = {
+    "typed": "harbour_async",
+    "untyped": "aiohttp + orjson.loads",
+    "pydantic": "httpx + pydantic",
+    "generated": "openapi-python-client",
+    "typed_all": "harbour_async, all fields read",
+    "untyped_all": "aiohttp + orjson, all fields read",
+}
+PLOT = Path(__file__).parent.parent / "docs" / "stream.svg"
 
 
 def generate(folder: Path) -> None:
@@ -39,17 +48,25 @@ def generate(folder: Path) -> None:
 def measure(records: int, times: int) -> dict[str, list[_harness.Figures]]:
     with served(records) as url, tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
-        return _harness.rounds("benchmarks._streams", CONTENDERS, url, records, folder, times=times)
+        return _harness.rounds(
+            "benchmarks._streams", list(CONTENDERS), url, records, folder, times=times
+        )
 
 
 def main() -> None:
     quick = _harness.arguments(__doc__).quick
     records, times = (500, 1) if quick else (20_000, 7)
     results = measure(records, times)
-    print(f"CPU of the client per record, {records} records ({_harness.machine()})")
-    for name in CONTENDERS:
-        cpu = _harness.median(results[name], "cpu") / records
-        print(f"  {name:<12} {cpu * 1e6:8.2f} µs")
+    title = f"CPU per record, {records:,} records ({_harness.machine()})"
+    cpu = {
+        label: _harness.median(results[name], "cpu") / records * 1e6
+        for name, label in CONTENDERS.items()
+    }
+    print(title)
+    for label, microseconds in cpu.items():
+        print(f"  {label:<36} {microseconds:8.2f} µs")
+    if not quick:
+        bars(PLOT, title, cpu, ours="harbour_async", unit="µs")
     print(f"ratios, medians of {times} paired rounds")
     for ours, peer, goal, meaning in GOALS:
         ratio = _harness.median_ratio(results, ours, peer, "cpu")
