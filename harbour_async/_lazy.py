@@ -24,7 +24,9 @@ class Source(Protocol):
 class Lazy:
     """Base of the records."""
 
-    __slots__ = ("_source",)
+    # Weak references are here so that all slots of a record are its own class's: `_decoding` has
+    # to build a class with the same.
+    __slots__ = ("__weakref__", "_source")
 
     if not TYPE_CHECKING:  # a type checker must go on flagging unknown attributes
 

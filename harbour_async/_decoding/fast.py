@@ -1,16 +1,14 @@
 """The fast path: bytes to records without looking at a record twice.
 
-msgspec scans the body into wire structs, columns are checked, and each record gets its struct
-as the source it is filled from when read; nothing can turn out wrong then. Any doubt is one of
-`FAILURES`: this path never says what is wrong, the explaining one does.
+msgspec scans the body into wire structs, records are built from these and keep them for what is
+filled when read, and columns are checked so that nothing can turn out wrong then. Any doubt is one
+of `FAILURES`: this path never says what is wrong, the explaining one does.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,7 +18,6 @@ from msgspec.json import Decoder
 from harbour_async._chunk import Chunk
 from harbour_async._decoding import columns, rules
 from harbour_async._decoding.wire import Wire, derive
-from harbour_async._lazy import set_source
 
 R = TypeVar("R")
 
@@ -42,7 +39,6 @@ class FastPath(Generic[R]):
         self._own_id = own_id
         self.learned = learned
         struct = derive(record, own_id, learned)
-        self._set_id: Callable[[R, str | None], None] = getattr(record, own_id).__set__
         self._struct = struct
         envelope = [("items", list[struct]), ("total", Any)]  # type: ignore[valid-type]
         numbers = [(name, Any, None) for name in ("page", "size", "pages")]
@@ -72,19 +68,11 @@ class FastPath(Generic[R]):
         return self._checked(page.items, rules.count(page.total))
 
     def _checked(self, items: Sequence[Wire], total: int = 1) -> Chunk[R]:
-        ids, *moments = self._struct.settle(items)
+        records, ids, *moments = self._struct.build(items)
         keys: list[int | None] = [None] * len(items)
         for name, column in zip(self._struct.moments, moments, strict=True):
             if name == "created_at":
                 keys = columns.to_micros(column)
             else:
                 columns.check_moments(column)
-        # Records are made without their constructor: their source fills them when they are read.
-        records = list(map(object.__new__, repeat(self._record, len(items))))
-        _run(map(set_source, records, items))
-        _run(map(self._set_id, records, ids))  # for next to nothing, and what most ask for first
         return Chunk(items=records, ids=ids, keys=keys, total=total)
-
-
-def _run(calls: Iterable[object]) -> None:
-    deque(calls, maxlen=0)  # no Python frame or bytecode for each

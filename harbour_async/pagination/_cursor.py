@@ -43,7 +43,8 @@ class Cursor:
         ties = [i for i in range(older, newer) if answer.ids[i] not in self.ties]
         old = known[-1] + 1 if known else older
         shown = old > 0 or answer.start == 0
-        return [*ties, *range(newer, len(answer.keys))], answer.start + old if shown else None
+        beyond = range(newer, len(answer.keys))
+        return [*ties, *beyond] if ties else beyond, answer.start + old if shown else None
 
     def advance(self, keys: Sequence[int], ids: Sequence[str]) -> None:
         """Move behind records that have been given."""

@@ -68,4 +68,4 @@ class Pages(_Iteration[T]):
             raise StopAsyncIteration
         self._walk.given = len(batch.items)
         window, total = batch.request.window, batch.total
-        return Page(batch.items, total, window.page, window.size, -(-total // window.size))
+        return Page(list(batch.items), total, window.page, window.size, -(-total // window.size))

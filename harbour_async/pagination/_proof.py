@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harbour_async.pagination._answer import Answer, Shown
+from harbour_async.pagination._answer import Answer, Shown, picked
 from harbour_async.pagination._cursor import Cursor
 from harbour_async.pagination._plan import Use, Verdict
 from harbour_async.pagination._search import Drift, Search
@@ -73,8 +73,8 @@ class Proof:
         self._upto = upto
         if ahead:
             assert self._answer is not None
-            keys = [self._answer.keys[i] for i in ahead]
-            ids = [self._answer.ids[i] for i in ahead]
+            keys = picked(self._answer.keys, ahead)
+            ids = picked(self._answer.ids, ahead)
             self._cursor.advance(keys, ids)
             self._passed(keys, ids)
         if given_all:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from attrs import frozen
@@ -12,7 +12,7 @@ from attrs import frozen
 from harbour_async._chunk import Chunk
 from harbour_async.errors import HarbourError, IncompleteListingError
 from harbour_async.pagination import _token
-from harbour_async.pagination._answer import Answer
+from harbour_async.pagination._answer import Answer, picked
 from harbour_async.pagination._flight import Fetch, Flight, Request
 from harbour_async.pagination._plan import Plan, Use, Verdict
 from harbour_async.pagination._report import PagingReport
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Batch(Generic[T]):
     """The new records of one answer."""
 
-    items: list[T]
+    items: Sequence[T]
     request: Request
     total: int
 
@@ -50,7 +50,7 @@ class Walk(Generic[T]):
         self._plan = plan
         self._options = options
         self._owes_proof = plan.reason is None
-        self._batch: list[str | None] = []
+        self._batch: Sequence[str | None] = []
         self._committed = 0
         self._yielded = 0
         self._pages = 0
@@ -125,7 +125,7 @@ class Walk(Generic[T]):
         """Tell the plan what has been given by now."""
         self._plan.commit(self.given - self._committed)
         given = self._batch[self._committed : self.given]
-        self._fingerprints.extend(hash(record_id) for record_id in given if record_id is not None)
+        self._fingerprints.extend(map(hash, filter(None, given)))
         self._committed = self.given
 
     def _send(self) -> None:
@@ -160,8 +160,8 @@ class Walk(Generic[T]):
             self._flight.send(verdict.first, first=True)
         if verdict.use is Use.SPENT:
             self._dropped += len(chunk.items) - len(verdict.fresh)
-        items = self._limited([chunk.items[i] for i in verdict.fresh])
-        self._batch = [chunk.ids[i] for i in verdict.fresh[: len(items)]]
+        items = self._limited(picked(chunk.items, verdict.fresh))
+        self._batch = picked(chunk.ids, verdict.fresh[: len(items)])
         self._pages += bool(items)
         return Batch(items, request, chunk.total)
 
@@ -182,7 +182,7 @@ class Walk(Generic[T]):
         fresh = self._plan.take(answer).fresh if from_start else ()
         return Verdict(fresh, astray=True)
 
-    def _limited(self, items: list[T]) -> list[T]:
+    def _limited(self, items: Sequence[T]) -> Sequence[T]:
         """What of a batch is within ``max_items`` and before ``until``."""
         allowed = len(items)
         if self._options.max_items is not None:
