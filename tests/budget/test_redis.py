@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harbour_async.budget import RedisBudget
-from harbour_async.budget import _fallback as fallback
+from harbour_async.budget import RedisBudget, _fallback as fallback
 from harbour_async.errors import (
     APIConnectionError,
     ConfigurationError,

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from harbour_async._decoding import decode_any, decode_record, encode_json, to_dict, to_json
 from harbour_async.errors import DecodeError

@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from harbour_async._decoding import decode_chunk, decode_page, decode_record, to_dict
 from harbour_async.errors import DecodeError

@@ -9,8 +9,7 @@ import asyncio
 import os
 from collections import Counter
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tests.pagination import schedules
 

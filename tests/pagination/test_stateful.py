@@ -6,8 +6,7 @@ import asyncio
 from random import Random
 
 from attrs import define
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from harbour_async._chunk import Chunk
