@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import backoff
 from attrs import define
@@ -23,6 +23,10 @@ from harbour_async.errors import (
 )
 from harbour_async.settings import Retry
 
+if TYPE_CHECKING:
+    from harbour_async._wire import Request
+    from harbour_async.settings import Priority
+
 T = TypeVar("T")
 
 _TRANSIENT = {429, 502, 503, 504}
@@ -34,25 +38,30 @@ class AlreadyDeletedError(HarbourError):
     """A DELETE was not found when it was sent again, after an earlier answer had been lost."""
 
 
+Send = Callable[["Request", "Priority", "float | None"], Awaitable[T]]
+
+
 async def retried(
-    send: Callable[[], Awaitable[T]],
-    *,
-    method: str,
-    policy: Retry,
+    send: Send[T],
+    request: Request,
+    priority: Priority,
     deadline: float | None,
+    *,
+    policy: Retry,
     pause: Callable[[float], None],
 ) -> T:
-    """Await ``send()`` until it succeeds or there is no point in going on; raises its last error.
+    """Send the request until that succeeds or there is no point in going on.
 
-    ``deadline`` is in the loop's time: a wait that would pass it is not begun. ``pause`` is told
-    the seconds for which a 429 stops the whole session; the next ``send()`` has to respect it.
+    Raises the last error. ``deadline`` is in the loop's time: a wait that would pass it is not
+    begun. ``pause`` is told the seconds for which a 429 stops the whole session; the next ``send``
+    has to respect it.
     """
     try:
-        return await send()
+        return await send(request, priority, deadline)
     except HarbourError as error:
         failures = [error]  # the happy path pays for no loop; backoff is told of it as attempt one
 
-    judge = _Judge(method, policy, deadline, pause)
+    judge = _Judge(request.method, policy, deadline, pause)
 
     @backoff.on_exception(
         backoff.runtime,
@@ -66,12 +75,12 @@ async def retried(
     async def attempts() -> T:
         if failures:
             raise failures.pop()
-        return await send()
+        return await send(request, priority, deadline)
 
     try:
         return await attempts()
     except NotFoundError as error:
-        if method == "DELETE" and judge.answer_lost:
+        if request.method == "DELETE" and judge.answer_lost:
             raise AlreadyDeletedError from error
         raise
 

@@ -12,10 +12,11 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from attrs import Factory, frozen
+from attrs import frozen
 from yarl import URL
 
 from harbour_async import errors
@@ -45,7 +46,7 @@ class Request:
 
     method: str
     path: str
-    params: Mapping[str, str] = Factory(dict)
+    params: Mapping[str, str] = MappingProxyType({})
     body: bytes | None = None
 
     def url(self, base: URL) -> URL:

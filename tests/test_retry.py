@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from harbour_async._retry import AlreadyDeletedError, retried
+from harbour_async._wire import Request
 from harbour_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -16,7 +17,7 @@ from harbour_async.errors import (
     NotFoundError,
     RateLimitError,
 )
-from harbour_async.settings import Retry
+from harbour_async.settings import Priority, Retry
 from tests.virtual_time import virtual_time
 
 POLICY = Retry(attempts=5, base_delay=1.0, max_delay=8.0)
@@ -36,7 +37,7 @@ class Sends:
         self.at: list[float] = []
         self.paused: list[float] = []
 
-    async def __call__(self) -> str:
+    async def __call__(self, *_: object) -> str:
         self.at.append(asyncio.get_running_loop().time())
         if self.failures:
             raise self.failures.pop(0)
@@ -45,8 +46,9 @@ class Sends:
     def run(
         self, *, method: str = "GET", policy: Retry = POLICY, deadline: float | None = None
     ) -> Awaitable[str]:
+        request = Request(method, "x")
         return retried(
-            self, method=method, policy=policy, deadline=deadline, pause=self.paused.append
+            self, request, Priority.BULK, deadline, policy=policy, pause=self.paused.append
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from harbour_async._caller import Caller
@@ -49,14 +49,14 @@ class Resource(Generic[T]):
         self._timeout = timeout
         self._spelling: str | None = None
 
-    async def _call(self, request: Request, priority: Priority, timeout: CallTimeout) -> bytes:
-        return await self._caller.call(request, priority=priority, deadline=self._deadline(timeout))
+    def _call(self, request: Request, priority: Priority, timeout: CallTimeout) -> Awaitable[bytes]:
+        return self._caller.call(request, priority=priority, deadline=self._deadline(timeout))
 
     def _deadline(self, timeout: CallTimeout) -> float | None:
         limit = self._timeout if isinstance(timeout, _Inherit) else _limit(timeout)
         return None if limit is None else asyncio.get_running_loop().time() + limit
 
-    async def _object(
+    def _object(
         self,
         method: str,
         object_id: str,
@@ -64,26 +64,28 @@ class Resource(Generic[T]):
         priority: Priority,
         timeout: CallTimeout,
         body: bytes | None = None,
-    ) -> bytes:
+    ) -> Awaitable[bytes]:
         """The answer for a single object, under whichever spelling the server knows."""
         escaped = segment(f"{self.singular}_id", object_id)
         deadline = self._deadline(timeout)
 
-        async def ask(spelling: str) -> bytes:
+        def ask(spelling: str) -> Awaitable[bytes]:
             request = Request(method, f"{spelling}/{escaped}", body=body)
-            answer = await self._caller.call(request, priority=priority, deadline=deadline)
-            self._spelling = spelling
-            return answer
+            return self._caller.call(request, priority=priority, deadline=deadline)
 
-        if self._spelling is not None:
-            return await ask(self._spelling)
+        return self._try_both(ask) if self._spelling is None else ask(self._spelling)
+
+    async def _try_both(self, ask: Callable[[str], Awaitable[bytes]]) -> bytes:
         try:
-            return await ask(self.plural)
+            answer = await ask(self.plural)
+            self._spelling = self.plural
         except (NotFoundError, AlreadyDeletedError) as not_found:
             try:
-                return await ask(self.singular)
+                answer = await ask(self.singular)
+                self._spelling = self.singular
             except NotFoundError:
                 raise not_found from None
+        return answer
 
     async def _page(
         self,
