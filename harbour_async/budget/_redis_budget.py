@@ -6,9 +6,6 @@ import math
 from typing import Literal, Self, get_args
 
 from harbour_async.budget._budget import Budget
-from harbour_async.budget._fallback import FallbackLedger
-from harbour_async.budget._redis_ledger import RedisLedger
-from harbour_async.budget._redis_store import RedisStore
 from harbour_async.errors import ConfigurationError
 from harbour_async.settings import RateLimit, Seconds, Timeout
 
@@ -67,6 +64,11 @@ class RedisBudget(Budget):
         on_unavailable: OnUnavailable,
         processes: int | None,
     ) -> None:
+        # Imported with the package, but used by few: the rest of it can wait for them.
+        from harbour_async.budget._fallback import FallbackLedger
+        from harbour_async.budget._redis_ledger import RedisLedger
+        from harbour_async.budget._redis_store import RedisStore
+
         super().__init__(limit)
         if limit.requests is None:
             raise ConfigurationError("a RedisBudget needs a limit; without one, use Budget")
