@@ -83,11 +83,10 @@ def to_json(record: Any) -> bytes:
 
 
 def _outgoing(record: Any) -> dict[str, Any]:
-    extra = record.extra
     source = source_of(record) if isinstance(record, Lazy) else None
-    unread = {name: getattr(source, name) for name in source.payloads} if source else {}
+    lazy = source.fillers if source else ()
     out = {
-        name: spliced(raw) if type(raw := unread.get(name)) is bytes else getattr(record, name)
+        name: _unread(source, record, name) if name in lazy else getattr(record, name)
         for name in _names(record.__class__)
     }
     for name, value in out.items():
@@ -95,7 +94,18 @@ def _outgoing(record: Any) -> dict[str, Any]:
             out[name] = rules.wire_moment(value)
     if isinstance(record, Page):
         out["items"] = [_outgoing(item) for item in record.items]
-    return out | {name: value for name, value in extra.items() if name not in out}
+    extra = record.extra
+    return out | {name: extra[name] for name in extra if name not in out} if extra else out
+
+
+def _unread(source: Any, record: Any, name: str) -> Any:
+    """What goes out for a field, made of what came in where reading it would change nothing."""
+    came = getattr(source, name)
+    if came is None or type(came) is int:
+        return came
+    if type(came) is bytes:
+        return spliced(came)
+    return int(came) if type(came) is str and came.isdigit() else getattr(record, name)
 
 
 @cache

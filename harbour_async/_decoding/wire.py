@@ -87,7 +87,7 @@ def _write_build(
     record: Any, fields: dict[str, Any], unknown: Iterable[str], columns: Iterable[str]
 ) -> Any:
     # Records are frozen. Their slots are filled in an instance of a class that has the same slots
-    # and is not, which then becomes a record: a tenth of the price of going through the slots.
+    # and is not, which then becomes a record: plain assignments are several times faster.
     scope: dict[str, Any] = {
         "record_class": record,
         "Unfrozen": type("Unfrozen", (Lazy,), {"__slots__": record.__slots__}),
@@ -115,6 +115,8 @@ def _write_build(
             lines += [f"  record.{name} = item.{name}"]
     for x in unknown:
         lines += [f"  value = item.{x}", "  if value is not None:", *_copied(x)]
+    if not unknown:
+        lines += ["  record.extra = {}"]
     lines += ["  record.__class__ = record_class", "  records.append(record)"]
     lines += [f" return records, {', '.join(f'[i.{name} for i in items]' for name in columns)}"]
     return _compiled(lines, scope)
