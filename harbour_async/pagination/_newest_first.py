@@ -28,7 +28,8 @@ class NewestFirst(Proof):
 
     @property
     def wide(self) -> bool:
-        return self._steady
+        # The second answer has to show first whether the list moves.
+        return self._steady and self._frame > 0
 
     def propose(self, last: Window | None) -> Window | None:
         place = max(last.end, self._place) if last else self._place

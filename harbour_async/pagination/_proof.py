@@ -102,8 +102,12 @@ class Proof:
 
     @property
     def _steady(self) -> bool:
-        """Whether windows can be foretold well enough to ask for several at a time."""
-        return not self._lost and 8 * max(self._drift.margin, self._pace) <= self._size
+        """Whether the list moves so little that several windows may be asked for at a time.
+
+        Answers that overtake each other in a list that moves leave real gaps between them, and each
+        is one more request.
+        """
+        return not self._lost and self._pace < 1 and 8 * self._drift.margin <= self._size
 
     def _overlapping(self, place: int) -> Window:
         """The window that goes on at ``place`` and shows what is before it, margin included."""
