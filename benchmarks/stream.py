@@ -55,7 +55,7 @@ def measure(records: int, times: int) -> dict[str, list[_harness.Figures]]:
 
 def main() -> None:
     quick = _harness.arguments(__doc__).quick
-    records, times = (500, 1) if quick else (20_000, 7)
+    records, times = (500, 1) if quick else (50_000, 7)
     results = measure(records, times)
     title = f"CPU per record, {records:,} records ({_harness.machine()})"
     cpu = {
