@@ -19,7 +19,8 @@ class Scan:
 
     ``seen`` are the fingerprints (``hash``) of ids given before; ``at`` and ``last`` are where an
     earlier walk stood: the index after its last record, and that record's id. What ``start`` has
-    passed was given by an earlier walk as well.
+    passed was given by an earlier walk as well. ``patience`` is how many answers it waits for the
+    end (0: by the first total), for lists that grow faster than they can be read.
     """
 
     proved = False
@@ -35,6 +36,7 @@ class Scan:
         at: int = 0,
         last: str | None = None,
         start: Cursor | None = None,
+        patience: int = 0,
     ) -> None:
         self.start = start or Cursor()
         self.done = False
@@ -47,7 +49,7 @@ class Scan:
         self._total: int | None = None
         self._credible = True
         self._empty = 0
-        self._patience = 0
+        self._patience = patience
         self._next = aligned(max(0, at - 1), size)
         self._taken: list[tuple[int, str | None]] = []
 

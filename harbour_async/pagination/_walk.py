@@ -17,7 +17,7 @@ from harbour_async.pagination._flight import Fetch, Flight, Request
 from harbour_async.pagination._plan import Plan, Use, Verdict
 from harbour_async.pagination._report import PagingReport
 from harbour_async.pagination._scan import Scan
-from harbour_async.pagination._windows import aligned
+from harbour_async.pagination._windows import aligned, patience
 
 T = TypeVar("T")
 
@@ -177,7 +177,9 @@ class Walk(Generic[T]):
     def _fall_back(self, answer: Answer) -> Verdict:
         """Nothing can be proved any more: read all pages, and give what was not given yet."""
         reason, seen, start = self._plan.reason or "", self._fingerprints, self._plan.start
-        self._plan = Scan(self._options.page_size, reason, seen=seen, start=start)
+        size, total = self._options.page_size, self._first_total or 0
+        limit = patience(total, size)
+        self._plan = Scan(size, reason, seen=seen, start=start, patience=limit)
         from_start = answer.request.window == aligned(0, self._options.page_size)
         fresh = self._plan.take(answer).fresh if from_start else ()
         return Verdict(fresh, astray=True)

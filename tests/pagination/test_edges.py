@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -249,3 +250,28 @@ async def test_the_same_id_twice_on_a_page_is_given_once() -> None:
     given, report = await unproved_walk(made, doubled)
     assert report.reason == "page 2 of size 10 has records without an id of their own"
     assert len(given) == 29
+
+
+@pytest.mark.parametrize("order", ["created_at DESC", "created_at ASC", "updated_at DESC", None])
+async def test_a_list_without_an_end_is_given_up_in_bounded_time(order: str | None) -> None:
+    """Every page is full, and the total is always far away."""
+    requests = 0
+
+    async def fetch(page: int, size: int) -> Chunk[str]:
+        nonlocal requests
+        requests += 1
+        numbers = range((page - 1) * size, page * size)
+        ids: list[str | None] = [f"r{number}" for number in numbers]
+        sign = 1 if order == "created_at ASC" else -1
+        keys: list[int | None] = [sign * number for number in numbers]
+        return Chunk([str(i) for i in ids], ids, keys, 1000 * requests)
+
+    pager = Pager(fetch, listing="x", order=order, page_size=10)
+    given = []
+    with suppress(IncompleteListingError):
+        async for record in pager:
+            given.append(record)
+    assert len(set(given)) == len(given) > 1000
+    # Oldest first these are new records, and need not be read: what was there at first was.
+    assert pager.report.complete == (order == "created_at ASC")
+    assert requests < 1500
