@@ -43,11 +43,21 @@ def _positive_int(instance: object, attribute: Attribute[Any], value: object) ->
         )
 
 
+def _positive_int_or_none(instance: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None:
+        _positive_int(instance, attribute, value)
+
+
 class Priority(enum.Enum):
     """The lane in which a request waits for the budget."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
+
+
+def _fitting_burst(requests: object) -> int:
+    # Defaults are made before anything is validated.
+    return min(20, requests) if isinstance(requests, int) and requests > 0 else 20
 
 
 @frozen
@@ -58,18 +68,15 @@ class RateLimit:
     not given is 20, or the whole limit where that is smaller.
     """
 
-    requests: int | None = field(default=100)
+    requests: int | None = field(default=100, validator=_positive_int_or_none)
     per: float = field(default=60.0, converter=seconds, validator=_positive)
     burst: int = field(
-        default=Factory(lambda self: min(20, self.requests or 20), takes_self=True),
+        default=Factory(lambda self: _fitting_burst(self.requests), takes_self=True),
         validator=_positive_int,
     )
 
     def __attrs_post_init__(self) -> None:
-        if self.requests is None:
-            return
-        _positive_int(self, RateLimit.__attrs_attrs__.requests, self.requests)
-        if self.burst > self.requests:
+        if self.requests is not None and self.burst > self.requests:
             raise ConfigurationError(
                 f"RateLimit.burst ({self.burst}) is above RateLimit.requests ({self.requests})"
             )
