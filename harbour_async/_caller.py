@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from harbour_async import _wire
 from harbour_async._retry import retried
 from harbour_async._transport import Transport
-from harbour_async.errors import SessionClosedError
+from harbour_async.errors import ConfigurationError, SessionClosedError
+from harbour_async.settings import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from harbour_async._wire import Request
     from harbour_async.budget import Budget
-    from harbour_async.settings import Priority, Retry
+    from harbour_async.settings import Retry
 
 
 class Caller:
@@ -46,6 +47,8 @@ class Caller:
         ``deadline`` is in the loop's time and covers everything: waiting for the budget, every
         attempt and every pause. Raises the error of the last attempt, or DeadlineExceededError.
         """
+        if not isinstance(priority, Priority):
+            raise ConfigurationError(f"priority must be a Priority, not {priority!r}")
         # No coroutine of its own: of a thousand calls at once each frame is one more thing that
         # the garbage collector looks at.
         return retried(

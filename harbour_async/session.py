@@ -65,8 +65,10 @@ class HarbourSession:
         _check("retry", retry, Retry)
         _check("timeout", timeout, Timeout)
         _wire.whole("max_connections", max_connections, low=1)
-        if budget is not None and rate_limit != RateLimit():
-            raise ConfigurationError("give rate_limit or budget, not both: a budget has its limit")
+        if budget is not None:
+            _check("budget", budget, Budget)
+            if rate_limit != RateLimit():
+                raise ConfigurationError("give rate_limit or budget: a budget has its own limit")
 
         self.budget = budget or Budget(rate_limit, connections=max_connections)
         self._owns_budget = budget is None

@@ -280,6 +280,8 @@ Call = Callable[[HarbourSession], Awaitable[object]]
         lambda h: h.webhooks.update("wb_1"),
         lambda h: h.webhooks.update("wb_1", notification_email="\n"),
         lambda h: h.verifications.get("V", timeout=timedelta(0)),
+        lambda h: h.verifications.get("V", priority="bulk"),
+        lambda h: h.verifications.list(priority=None).to_list(),
     ],
 )
 async def test_bad_input_is_refused_before_anything_is_sent(

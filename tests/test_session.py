@@ -122,6 +122,7 @@ async def test_the_users_trace_configs_see_each_request() -> None:
         {"rate_limit": 100},
         {"retry": 3},
         {"timeout": 10},
+        {"budget": 100},
         {"max_connections": 0},
         {"max_connections": True},
         {"user_agent": "a\nb"},
