@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from harbour_async._caller import Caller
 from harbour_async._chunk import Chunk
@@ -15,8 +15,6 @@ from harbour_async.errors import ConfigurationError, NotFoundError
 from harbour_async.models import Page
 from harbour_async.pagination import Pager
 from harbour_async.settings import Priority, Seconds, seconds
-
-T = TypeVar("T")
 
 MAX_PAGE_SIZE = 100
 
@@ -32,15 +30,14 @@ INHERIT = _Inherit()
 CallTimeout = Seconds | None | _Inherit
 
 
-class Resource(Generic[T]):
-    """Base of a resource whose records are of ``record`` and live under ``plural``.
+class Resource:
+    """Base of a resource that lives under ``plural``.
 
     The guide spells a single object's path in two ways, ``/verifications/{id}`` in the tables and
     ``/verification/{id}`` in the details. The plural is tried first and the singular when that
     answers 404; the spelling that once worked is the only one used from then on.
     """
 
-    record: type[T]
     plural: str
     singular: str
 

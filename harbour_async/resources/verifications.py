@@ -16,7 +16,7 @@ from harbour_async.resources._resource import INHERIT, CallTimeout, Resource
 from harbour_async.settings import Priority, Seconds
 
 
-class Verifications(Resource[Verification]):
+class Verifications(Resource):
     """``session.verifications``.
 
     Every call takes ``timeout`` (seconds or a timedelta, the whole call, None for none) and

@@ -17,7 +17,7 @@ from harbour_async.resources._resource import INHERIT, CallTimeout, Resource
 from harbour_async.settings import Priority, Seconds
 
 
-class Webhooks(Resource[Webhook]):
+class Webhooks(Resource):
     """``session.webhooks``.
 
     Every call takes ``timeout`` (seconds or a timedelta, the whole call, None for none) and
