@@ -97,14 +97,14 @@ class _Judge:
 
     def gives_up(self, error: Exception) -> bool:
         """Whether this failure is final; decides the wait before the next attempt on the way."""
-        ceiling = min(self.policy.max_delay, self.policy.base_delay * 2.0**self.attempt)
+        doublings = min(self.attempt, 64)  # a float ends at 1,023
+        ceiling = min(self.policy.max_delay, self.policy.base_delay * 2.0**doublings)
         self.attempt += 1
         floor = error.retry_after if isinstance(error, APIStatusError) else None
+        self.delay = max(floor or 0.0, random.uniform(0.0, ceiling))
         if isinstance(error, RateLimitError):
-            self.delay = ceiling if floor is None else floor
+            self.delay = ceiling if floor is None else self.delay
             self.pause(self.delay)
-        else:
-            self.delay = max(floor or 0.0, random.uniform(0.0, ceiling))
         if _lost_answer(error):
             self.answer_lost = True
         return not _may_be_sent_again(self.method, error) or self._too_late()

@@ -86,6 +86,19 @@ async def test_a_429_that_names_no_time_pauses_longer_each_time() -> None:
 
 
 @virtual_time
+async def test_a_429_that_says_at_once_is_not_answered_with_a_storm() -> None:
+    sends = Sends(*(status(RateLimitError, 429, retry_after=0.0) for _ in range(4)))
+    await sends.run()
+    assert all(0 < pause <= limit for pause, limit in zip(sends.paused, [1, 2, 4, 8], strict=True))
+
+
+@virtual_time
+async def test_thousands_of_attempts_overflow_nothing() -> None:
+    sends = Sends(*(APIConnectionError("x") for _ in range(1500)))
+    assert await sends.run(policy=Retry(attempts=2000, base_delay=0.1, max_delay=1.0)) == "done"
+
+
+@virtual_time
 async def test_a_wait_that_would_pass_the_deadline_is_not_begun() -> None:
     sends = Sends(status(InternalServerError, 503, retry_after=10.0))
     now = asyncio.get_running_loop().time()
