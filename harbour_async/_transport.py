@@ -73,7 +73,7 @@ class Transport:
         DeadlineExceededError.
         """
         progress = _Progress()
-        token = _progress.set(progress)
+        _progress.set(progress)
         limit, is_deadline = self._limit(deadline)
         try:
             async with (
@@ -91,7 +91,6 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
             failure = _translate(error, request, progress.sent, is_deadline)
         finally:
-            _progress.reset(token)
             # After `answered` these go unheard.
             if progress.sent:
                 slot.abandoned()
