@@ -57,12 +57,12 @@ class Caller:
 
     async def _attempt(self, request: Request, priority: Priority, deadline: float | None) -> bytes:
         self.check_open()
+        if self._transport is None:
+            self._transport = self._connect()
         slot = await self._budget.acquire(priority, deadline=deadline)
         if self.closed:  # meanwhile
             slot.unsent()
             self.check_open()
-        if self._transport is None:
-            self._transport = self._connect()
         answer = await self._transport.send(request, slot, deadline)
         if answer.status < 300:
             return answer.body
