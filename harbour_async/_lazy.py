@@ -49,7 +49,6 @@ record as well; one for all, because it is held for microseconds."""
 # The slot itself: frozen classes refuse `record._source = …`, and reading an empty
 # `record._source` would come back to __getattr__.
 _get = Lazy.__dict__["_source"].__get__
-set_source = Lazy.__dict__["_source"].__set__
 
 
 def source_of(record: Lazy) -> Any:

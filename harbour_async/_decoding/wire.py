@@ -33,7 +33,6 @@ class Wire(Struct):
     """One record as scanned, and its `Source`."""
 
     moments: ClassVar[tuple[str, ...]]
-    payloads: ClassVar[tuple[str, ...]]
     fillers: ClassVar[Mapping[str, Filler]]
 
     build: ClassVar[Callable[[Sequence[Wire]], tuple[list[Any], ...]]]
@@ -60,7 +59,6 @@ def derive(record: type, own_id: str, learned: Sequence[str]) -> type[Wire]:
         forbid_unknown_fields=True,
         gc=False,  # nothing in it can be part of a cycle
     )
-    wire.payloads = tuple(name for name, kind in scanned.items() if kind is Raw)
     wire.moments = tuple(name for name, shape in fields.items() if datetime in get_args(shape))
     wire.build = staticmethod(_write_build(record, fields, unknown, (own_id, *wire.moments)))
     wire.fillers = _fillers(record, fields, unknown)
