@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from attrs import Attribute, field, frozen
 
-from harbour_async._lazy import Lazy
+from harbour_async._record import Record
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ def _hash_by_id(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any
 
 
 @frozen(field_transformer=_hash_by_id)
-class Verification(Lazy):
+class Verification(Record):
     """One executed verification check (guide: "The verification object")."""
 
     verification_id: Id
@@ -118,7 +118,7 @@ class Verification(Lazy):
 
 
 @frozen(field_transformer=_hash_by_id)
-class Webhook(Lazy):
+class Webhook(Record):
     """Where the API delivers events to (guide: "The webhook object").
 
     ``webhooks.get`` may answer the short form the guide shows under "Get webhook": the id alone,
@@ -139,7 +139,7 @@ class Webhook(Lazy):
 
 
 @frozen(field_transformer=_hash_by_id)
-class WebhookEvent(Lazy):
+class WebhookEvent(Record):
     """One event of a webhook (guide: "List webhook events", "Get webhook event")."""
 
     webhook_id: Id
@@ -149,7 +149,7 @@ class WebhookEvent(Lazy):
 
 
 @frozen(field_transformer=_hash_by_id)
-class VerificationReceipt(Lazy):
+class VerificationReceipt(Record):
     """The answer to a deletion (guide: "Delete verification")."""
 
     verification_id: Id
@@ -158,7 +158,7 @@ class VerificationReceipt(Lazy):
 
 
 @frozen(field_transformer=_hash_by_id)
-class WebhookReceipt(Lazy):
+class WebhookReceipt(Record):
     """The answer to a change (guide: "Create webhook", "Update webhook", "Delete webhook")."""
 
     webhook_id: Id

@@ -15,7 +15,7 @@ PACKAGE = Path(harbour_async.__file__).parent
 
 # Imports point down only. A package is one room.
 LAYERS = [
-    {"errors", "models", "catalog", "settings", "_chunk", "_lazy"},
+    {"errors", "models", "catalog", "settings", "_chunk", "_record"},
     {"_decoding", "_wire"},
     {"_transport", "_retry", "budget"},
     {"_caller", "pagination", "resources"},

@@ -1,8 +1,8 @@
 """The fast path: bytes to records without looking at a record twice.
 
-msgspec scans the body into wire structs, records are built from these and keep them for what is
-filled when read, and columns are checked so that nothing can turn out wrong then. Any doubt is one
-of `FAILURES`: this path never says what is wrong, the explaining one does.
+msgspec scans the body into wire structs, columns of these are checked so that nothing can turn out
+wrong when it is read, and records are views of them. Any doubt is one of `FAILURES`: this path
+never says what is wrong, the explaining one does.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from msgspec.json import Decoder
 
 from harbour_async._chunk import Chunk
 from harbour_async._decoding import columns, rules
-from harbour_async._decoding.wire import Wire, derive
+from harbour_async._decoding.wire import UNSENT, Wire, derive
+from harbour_async._record import Record, views
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Record)
 
 FAILURES = (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError)
 """What a body can make the fast path raise (UnicodeDecodeError is a ValueError)."""
@@ -39,7 +40,8 @@ class FastPath(Generic[R]):
         self._own_id = own_id
         self.learned = learned
         struct = derive(record, own_id, learned)
-        self._struct = struct
+        self._settle = struct.settle
+        self._moments = struct.moments
         envelope = [("items", list[struct]), ("total", Any)]  # type: ignore[valid-type]
         numbers = [(name, Any, None) for name in ("page", "size", "pages")]
         page = defstruct("PageWire", [*envelope, *numbers], gc=False)
@@ -48,7 +50,9 @@ class FastPath(Generic[R]):
 
     def learn(self, names: Iterable[str]) -> FastPath[R]:
         """One that knows ``names`` as well; self if there is nothing (more) to learn."""
-        new = {name for name in names if not _UNUSABLE.search(name)}.difference(self.learned)
+        new = {name for name in names if not _UNUSABLE.search(name)}.difference(
+            self.learned, [UNSENT]
+        )
         if not new or len(self.learned) + len(new) > MAX_LEARNED:
             return self
         return FastPath(self._record, self._own_id, (*self.learned, *sorted(new)))
@@ -68,11 +72,11 @@ class FastPath(Generic[R]):
         return self._checked(page.items, rules.count(page.total))
 
     def _checked(self, items: Sequence[Wire], total: int = 1) -> Chunk[R]:
-        records, ids, *moments = self._struct.build(items)
+        ids, *moments = self._settle(items)
         keys: list[int | None] = [None] * len(items)
-        for name, column in zip(self._struct.moments, moments, strict=True):
+        for name, column in zip(self._moments, moments, strict=True):
             if name == "created_at":
                 keys = columns.to_micros(column)
             else:
                 columns.check_moments(column)
-        return Chunk(items=records, ids=ids, keys=keys, total=total)
+        return Chunk(items=views(self._record, items), ids=ids, keys=keys, total=total)

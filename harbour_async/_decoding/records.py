@@ -17,10 +17,11 @@ import msgspec
 from harbour_async._chunk import Chunk
 from harbour_async._decoding import fast, rules
 from harbour_async._decoding.codec import decode_any, encode_json, spliced
-from harbour_async._lazy import Lazy, source_of
+from harbour_async._decoding.wire import Wire
+from harbour_async._record import Record, source_of
 from harbour_async.models import Page, WebhookEvent
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Record)
 
 _fast_paths: dict[type, fast.FastPath[Any]] = {}
 
@@ -83,29 +84,27 @@ def to_json(record: Any) -> bytes:
 
 
 def _outgoing(record: Any) -> dict[str, Any]:
-    source = source_of(record) if isinstance(record, Lazy) else None
-    lazy = source.fillers if source else ()
-    out = {
-        name: _unread(source, record, name) if name in lazy else getattr(record, name)
-        for name in _names(record.__class__)
-    }
+    source = source_of(record) if isinstance(record, Record) else record
+    raw = source.raw if isinstance(source, Wire) else {}
+    out = {name: getattr(source, raw.get(name, name)) for name in _names(record.__class__)}
     for name, value in out.items():
-        if isinstance(value, datetime):
+        if value.__class__ is datetime:
             out[name] = rules.wire_moment(value)
+        elif name in raw:
+            out[name] = _unread(value)
     if isinstance(record, Page):
         out["items"] = [_outgoing(item) for item in record.items]
     extra = record.extra
     return out | {name: extra[name] for name in extra if name not in out} if extra else out
 
 
-def _unread(source: Any, record: Any, name: str) -> Any:
-    """What goes out for a field, made of what came in where reading it would change nothing."""
-    came = getattr(source, name)
-    if came is None or type(came) is int:
-        return came
-    if type(came) is bytes:
-        return spliced(came)
-    return int(came) if type(came) is str and came.isdigit() else getattr(record, name)
+def _unread(value: Any) -> Any:
+    """What goes out for a payload or a moment, made of what came in where nobody has read it."""
+    if value.__class__ is bytes:
+        return spliced(value)
+    if value.__class__ is str:
+        return int(value) if value.isdigit() else rules.wire_moment(rules.moment(value))
+    return value
 
 
 @cache

@@ -1,7 +1,7 @@
-"""Wire structs: what msgspec scans a record into, and what the record is filled from when read.
+"""Wire structs: what msgspec scans a record into, and what the record is then a view of.
 
-Texts and flags go into the record at once. What costs more, moments and payloads, stays in the
-struct until it is read. Its class is derived from the record's annotations, which stay the only
+Texts and flags are there at once. What costs more is made when it is read, and what can be changed
+is then kept. The struct's class is derived from the record's annotations, which stay the only
 description of the wire.
 
 The functions that touch every record are written out line by line and compiled, as attrs does with
@@ -10,8 +10,9 @@ The functions that touch every record are written out line by line and compiled,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from threading import RLock
 from typing import Annotated, Any, ClassVar, cast, get_args, get_origin
 
 import attrs
@@ -20,23 +21,25 @@ from msgspec import Meta, Raw, Struct
 
 from harbour_async._decoding import rules
 from harbour_async._decoding.codec import decode_any
-from harbour_async._lazy import LOCK, Lazy
 from harbour_async.models import Id
 
 _ID = Annotated[str, Meta(min_length=1)]
 _MOMENT = Annotated[int, Meta(ge=rules.FIRST_MS, le=rules.LAST_MS)] | str
+_NOTHING = Annotated[int, Meta(gt=0, lt=0)]  # no value is of this type
 
-Filler = Callable[["Wire", Lazy], None]
+UNSENT = "\x7f"
+"""Stands in for the wire name of what never comes over the wire."""
 
 
 class Wire(Struct):
-    """One record as scanned, and its `Source`."""
+    """One record as scanned; ``raw_x`` is what came for a field ``x`` that is made when read."""
 
-    moments: ClassVar[tuple[str, ...]]
-    fillers: ClassVar[Mapping[str, Filler]]
+    moments: ClassVar[Sequence[str]]
+    raw: ClassVar[Mapping[str, str]]
+    """Where moments and payloads are as they came."""
 
-    build: ClassVar[Callable[[Sequence[Wire]], tuple[list[Any], ...]]]
-    """The records of a page; then the columns of their own ids and of each of `moments`.
+    settle: ClassVar[Callable[[Sequence[Wire]], Sequence[list[Any]]]]
+    """Finish what was scanned; the columns of the own ids and of each of `moments`.
 
     TypeError for a payload that is not an object.
     """
@@ -44,29 +47,35 @@ class Wire(Struct):
 
 def derive(record: type, own_id: str, learned: Sequence[str]) -> type[Wire]:
     """The wire struct of a record class; ``learned`` are names of further, unknown fields."""
-    fields = {f.name: f.type for f in attrs.fields(attrs.resolve_types(record))}
-    del fields["extra"]
-    scanned = {name: _scanned_as(shape) for name, shape in fields.items()}
-    unknown = {f"x{index}": name for index, name in enumerate(learned)}  # a name may be anything
-    required, *_ = fields
-    columns: list[Any] = [(required, scanned[required])]
-    columns += [(name, kind, None) for name, kind in scanned.items() if name != required]
-    columns += [(x, Raw, msgspec.field(default=None, name=name)) for x, name in unknown.items()]
+    fields = _Fields(record, learned)
+    required, *optional = fields.shapes
+    columns: list[Any] = [(required, _scanned_as(fields.shapes[required]))]
+    for name in optional:
+        attribute = f"raw_{name}" if name in fields.made else name
+        columns.append(_column(attribute, _scanned_as(fields.shapes[name]), name))
+    columns += [_column(x, Raw, name) for x, name in fields.unknown.items()]
+    columns.append(_column("raw_extra", _NOTHING, UNSENT))
+    written = _written(fields, own_id)
     wire: Any = msgspec.defstruct(
         f"{record.__name__}Wire",
         columns,
         bases=(Wire,),
+        namespace={name: property(written[f"get_{name}"]) for name in (*fields.made, "extra")},
         forbid_unknown_fields=True,
-        gc=False,  # nothing in it can be part of a cycle
+        gc=False,  # a cycle takes somebody who puts a record into its own payload
     )
-    wire.moments = tuple(name for name, shape in fields.items() if datetime in get_args(shape))
-    wire.build = staticmethod(_write_build(record, fields, unknown, (own_id, *wire.moments)))
-    wire.fillers = _fillers(record, fields, unknown)
+    wire.settle = staticmethod(written["settle"])
+    wire.moments = fields.moments
+    wire.raw = {name: f"raw_{name}" for name in (*fields.moments, *fields.payloads)}
     return cast(type[Wire], wire)
 
 
+def _column(attribute: str, kind: Any, name: str) -> tuple[str, Any, Any]:
+    return attribute, kind, msgspec.field(default=None, name=name)
+
+
 def _scanned_as(shape: Any) -> Any:
-    """What msgspec is to take for a field annotated with ``shape``."""
+    """What msgspec is to take for a field of that shape."""
     parts = get_args(shape)
     if shape == Id:
         return _ID
@@ -81,108 +90,131 @@ def _scanned_as(shape: Any) -> Any:
     return str | None if rules.open_enum(shape) else shape
 
 
-def _write_build(
-    record: Any, fields: dict[str, Any], unknown: Iterable[str], columns: Iterable[str]
-) -> Any:
-    # Records are frozen. Their slots are filled in an instance of a class that has the same slots
-    # and is not, which then becomes a record: plain assignments are several times faster.
+class _Fields:
+    """A record's fields, by what is to be done with them."""
+
+    def __init__(self, record: type, learned: Sequence[str]) -> None:
+        self.shapes = {f.name: f.type for f in attrs.fields(attrs.resolve_types(record))}
+        del self.shapes["extra"]
+        self.moments = self._of(lambda shape: datetime in get_args(shape))
+        self.payloads = self._of(lambda shape: _scanned_as(shape) is Raw)
+        self.enums = self._of(rules.open_enum)
+        self.lists = self._of(lambda shape: _scanned_as(shape) == list[str] | None)
+        self.made = (*self.moments, *self.payloads, *self.enums)
+        # Their names may be anything, so they get others.
+        self.unknown = {f"x{index}": name for index, name in enumerate(learned)}
+
+    def _of(self, kind: Callable[[Any], object]) -> tuple[str, ...]:
+        return tuple(name for name, shape in self.shapes.items() if kind(shape))
+
+
+_MOMENT_GETTER = """
+def get_{name}(self):
+    value = self.raw_{name}
+    if value is None or value.__class__ is datetime:
+        return value
+    self.raw_{name} = value = moment(value)
+    return value
+"""
+_PAYLOAD_GETTER = """
+def get_{name}(self):
+    value = self.raw_{name}
+    if value.__class__ is not bytes:
+        return value
+    made = decode(value)
+"""
+_EXTRA_GETTER = """
+def get_extra(self):
+    value = self.raw_{name}
+    if value is not None:
+        return value
+    made = {{}}
+"""
+_EXTRA_ITEM = """
+    if self.{name} is not None:
+        made[unknown["{name}"]] = decode(self.{name})
+"""
+_PUT_IN_ONCE = """
+    acquire()  # `with` would take twice the time
+    try:
+        if self.raw_{name} is value:
+            self.raw_{name} = made
+        return self.raw_{name}
+    finally:
+        release()
+"""
+_ENUM_GETTER = """
+def get_{name}(self):
+    return known_{name}[self.raw_{name}]
+"""
+# A raw payload is a view that keeps the whole page alive: one record kept would hold 160 kB.
+# `b"" + view` copies it in 0.05 µs, half of what `bytes(view)` takes.
+_SETTLED_PAYLOAD = """
+        value = item.raw_{name}
+        if value is not None:
+            item.raw_{name} = value = b"" + value
+            if value[0] != 123:  # an opening brace
+                if value != b"null":
+                    raise TypeError("{name}")
+                item.raw_{name} = None"""
+_SETTLED_LIST = """
+        if item.{name} is not None:
+            item.{name} = rule_{name}(item.{name}, None)"""
+_SETTLED_UNKNOWN = """
+        if item.{name} is not None:
+            item.{name} = b"" + item.{name}"""
+
+
+def _written(fields: _Fields, own_id: str) -> Mapping[str, Callable[..., Any]]:
+    """``Wire.settle``, and a getter for every field that is made when read."""
     scope: dict[str, Any] = {
-        "record_class": record,
-        "Unfrozen": type("Unfrozen", (Lazy,), {"__slots__": record.__slots__}),
+        "datetime": datetime,
+        "decode": decode_any,
+        "moment": _moment,
+        "acquire": _lock.acquire,
+        "release": _lock.release,
+        "unknown": fields.unknown,
     }
-    lines = ["def build(items):", " records = []", " for item in items:", "  record = Unfrozen()"]
-    lines += ["  record._source = item"]
-    for name, shape in fields.items():
-        scanned = _scanned_as(shape)
-        if scanned is Raw:
-            lines += [
-                f"  value = item.{name}",
-                f"  if value is None: record.{name} = None",
-                "  else:",
-            ]
-            lines += _copied(name)
-            lines += [f"   if value[0] != {ord('{')}:"]
-            lines += [f"    if value != b'null': raise TypeError({name!r})"]
-            lines += [f"    record.{name} = None"]
-        elif rules.open_enum(shape):
-            scope[f"known_{name}"] = _Known(rules.hook(shape))
-            lines += [f"  record.{name} = known_{name}[item.{name}]"]
-        elif scanned == list[str] | None:
-            lines += [f"  if item.{name} is None: record.{name} = None"]
-        elif datetime not in get_args(shape):
-            lines += [f"  record.{name} = item.{name}"]
-    for x in unknown:
-        lines += [f"  value = item.{x}", "  if value is not None:", *_copied(x)]
-    if not unknown:
-        lines += ["  record.extra = {}"]
-    lines += ["  record.__class__ = record_class", "  records.append(record)"]
-    lines += [f" return records, {', '.join(f'[i.{name} for i in items]' for name in columns)}"]
-    return _compiled(lines, scope)
+    shapes = fields.shapes
+    scope |= {f"rule_{name}": rules.hook(shapes[name]) for name in fields.lists}
+    scope |= {f"known_{name}": _Known(rules.hook(shapes[name])) for name in fields.enums}
+    columns = [own_id, *(f"raw_{name}" for name in fields.moments)]
+    code = ["def settle(items):\n    for item in items:\n        pass"]
+    for template, names in (
+        (_SETTLED_PAYLOAD, fields.payloads),
+        (_SETTLED_LIST, fields.lists),
+        (_SETTLED_UNKNOWN, fields.unknown),
+        (f"\n    return {', '.join(f'[i.{column} for i in items]' for column in columns)},", [""]),
+        (_MOMENT_GETTER, fields.moments),
+        (_ENUM_GETTER, fields.enums),
+        (_PAYLOAD_GETTER + _PUT_IN_ONCE, fields.payloads),
+        (_EXTRA_GETTER, ["extra"]),
+        (_EXTRA_ITEM, fields.unknown),
+        (_PUT_IN_ONCE, ["extra"]),
+    ):
+        code += [template.format(name=name) for name in names]
+    exec("".join(code), scope)
+    return scope
 
 
-def _copied(name: str) -> list[str]:
-    # A raw payload is a view that keeps the whole page alive: one record kept would hold 160 kB.
-    # `b"" + view` copies it in 0.05 µs, half of what `bytes(view)` takes.
-    return [f"   item.{name} = value = b'' + value"]
+_lock = RLock()
+"""To be held while putting in what can be changed: without it two threads could each get a dict of
+their own, and lose one's changes. Reentrant, because a signal handler may read a record as well;
+one for all, because it is held for nanoseconds."""
+
+_seconds = msgspec.json.Decoder(datetime, strict=False).decode
 
 
-def _fillers(record: Any, fields: dict[str, Any], unknown: dict[str, str]) -> dict[str, Filler]:
-    """How to fill what `build` has left: moments together, what can be changed alone."""
-    mutable = {
-        name: decode_any if _scanned_as(shape) is Raw else _two_arguments(rules.hook(shape))
-        for name, shape in fields.items()
-        if _scanned_as(shape) in (Raw, list[str] | None)
-    }
-    moments = [name for name, shape in fields.items() if datetime in get_args(shape)]
-    return {
-        **dict.fromkeys(moments, _write_fill(record, moments)),
-        **{name: _once(record, name, convert) for name, convert in mutable.items()},
-        "extra": _extra(record, unknown),
-    }
-
-
-_TAKEN = object()
-
-
-def _once(record: Any, name: str, convert: Callable[[Any], Any]) -> Filler:
-    """For a value that can be changed: made once, also if two threads ask for it."""
-    set_value = getattr(record, name).__set__
-
-    def fill(self: Wire, target: Lazy) -> None:
-        with LOCK:
-            raw = getattr(self, name)
-            if raw is not _TAKEN:
-                set_value(target, None if raw is None else convert(raw))
-                setattr(self, name, _TAKEN)
-
-    return fill
-
-
-def _extra(record: Any, unknown: dict[str, str]) -> Filler:
-    slot = record.extra
-
-    def fill(self: Wire, target: Lazy) -> None:
-        raws = {name: getattr(self, x) for x, name in unknown.items()}
-        extra = {name: decode_any(raw) for name, raw in raws.items() if raw is not None}
-        with LOCK:
-            try:
-                slot.__get__(target)  # another thread was faster
-            except AttributeError:
-                slot.__set__(target, extra)
-
-    return fill
-
-
-def _write_fill(record: Any, moments: Iterable[str]) -> Filler:
-    scope: dict[str, Any] = {"moment": rules.moment, "EPOCH": rules.EPOCH, "MS": rules.MS}
-    lines = ["def fill_moments(self, record):"]
-    for name in moments:
-        scope[f"set_{name}"] = getattr(record, name).__set__  # the way into a frozen class
-        # Checked already, and mostly digits: the rule is asked only for what is not.
-        usual = "EPOCH + int(v) * MS if v.__class__ is int or v.isdigit()"
-        value = f"None if (v := self.{name}) is None else {usual} else moment(v)"
-        lines += [f" set_{name}(record, {value})"]
-    return cast(Filler, _compiled(lines, scope))
+def _moment(value: int | str) -> datetime:
+    """`rules.moment` of a checked value. Up to the year 2223 the usual digits go through C."""
+    text = value if value.__class__ is str else str(value)
+    if len(text) == 13 and text < "8":
+        # As seconds, up to 2**33, a double tells microseconds apart.
+        try:
+            return _seconds(text + "e-3")
+        except msgspec.DecodeError:  # not digits
+            pass
+    return rules.moment(value)
 
 
 class _Known(dict[str | None, Any]):
@@ -197,12 +229,3 @@ class _Known(dict[str | None, Any]):
         if len(self) < 256:
             self[spelling] = meaning
         return meaning
-
-
-def _two_arguments(rule: rules.Hook) -> Callable[[Any], Any]:
-    return lambda value: rule(value, None)
-
-
-def _compiled(lines: Sequence[str], scope: dict[str, Any]) -> Any:
-    exec("\n".join(lines), scope)
-    return next(reversed(scope.values()))  # what the lines define
