@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -42,17 +41,22 @@ _STATUS_ERRORS: dict[int, type[APIStatusError]] = {
 
 @frozen
 class Request:
-    """One API request: ``path`` is relative to the base URL and already escaped."""
+    """One API request: ``path`` is relative to the base URL; it and ``query`` are escaped."""
 
     method: str
     path: str
-    params: Mapping[str, str] = MappingProxyType({})
+    query: str = ""
     body: bytes | None = None
 
     def url(self, base: URL) -> URL:
-        query = f"?{urlencode(self.params, quote_via=quote)}" if self.params else ""
+        query = f"?{self.query}" if self.query else ""
         # Escaped already: yarl would turn %2E into a dot again.
         return URL(f"{base}/{self.path}{query}", encoded=True)
+
+
+def query(params: Mapping[str, str]) -> str:
+    """Parameters as a query, spaces as %20."""
+    return urlencode(params, quote_via=quote)
 
 
 # --- settings -----------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_an_id_is_always_one_path_segment(text: str) -> None:
 )
 def test_metadata_arrives_as_it_was_given(pairs: dict[str, Any]) -> None:
     params = _wire.filters(None, pairs)
-    url = _wire.Request("GET", "verifications", params).url(URL("https://host/v2"))
+    url = _wire.Request("GET", "verifications", _wire.query(params)).url(URL("https://host/v2"))
     arrived = parse_qs(urlsplit(str(url)).query, strict_parsing=True)
     assert json.loads(arrived["verification_metadata"][0]) == pairs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -19,11 +18,11 @@ class _Iteration(Generic[T]):
     time later, by a task of the event loop's, and prefetching would go on until then.
     """
 
-    __slots__ = ("_items", "_walk")
+    __slots__ = ("_left", "_walk")
 
     def __init__(self, walk: Walk[T]) -> None:
         self._walk = walk
-        self._items: Iterator[T] = iter(())
+        self._left = walk.left
 
     async def aclose(self) -> None:
         """Stop, and wait until nothing is left behind."""
@@ -43,15 +42,9 @@ class Records(_Iteration[T]):
         return self
 
     async def __anext__(self) -> T:
-        for record in self._items:
-            self._walk.given += 1
-            return record
-        batch = await self._walk.step()
-        if batch is None:
-            raise StopAsyncIteration
-        self._items = iter(batch.items)
-        self._walk.given += 1
-        return next(self._items)
+        if self._left or await self._walk.step():
+            return self._left.pop()
+        raise StopAsyncIteration
 
 
 class Pages(_Iteration[T]):
@@ -63,9 +56,9 @@ class Pages(_Iteration[T]):
         return self
 
     async def __anext__(self) -> Page[T]:
-        batch = await self._walk.step()
-        if batch is None:
+        if not await self._walk.step():
             raise StopAsyncIteration
-        self._walk.given = len(batch.items)
-        window, total = batch.request.window, batch.total
-        return Page(list(batch.items), total, window.page, window.size, -(-total // window.size))
+        items = self._left[::-1]
+        self._left.clear()
+        window, total = self._walk.window, self._walk.total
+        return Page(items, total, window.page, window.size, -(-total // window.size))

@@ -17,18 +17,9 @@ from harbour_async.pagination._flight import Fetch, Flight, Request
 from harbour_async.pagination._plan import Plan, Use, Verdict
 from harbour_async.pagination._report import PagingReport
 from harbour_async.pagination._scan import Scan
-from harbour_async.pagination._windows import aligned, patience
+from harbour_async.pagination._windows import Window, aligned, patience
 
 T = TypeVar("T")
-
-
-@frozen
-class Batch(Generic[T]):
-    """The new records of one answer."""
-
-    items: Sequence[T]
-    request: Request
-    total: int
 
 
 @frozen
@@ -42,10 +33,16 @@ class Options(Generic[T]):
 
 
 class Walk(Generic[T]):
-    """Call ``step`` until it answers None, and count in ``given`` what was given of its batch."""
+    """Call ``step`` until it answers False, and take what it puts into ``left`` from its end.
+
+    A record is given when it is taken, and nothing here holds on to it then: what a reader has
+    done with is freed before the next is made.
+    """
 
     def __init__(self, fetch: Fetch[T], plan: Plan, options: Options[T]) -> None:
-        self.given = 0
+        self.left: list[T] = []
+        self.window = Window(1, options.page_size)
+        self.total = 0
         self._flight = Flight(fetch)
         self._plan = plan
         self._options = options
@@ -56,7 +53,6 @@ class Walk(Generic[T]):
         self._pages = 0
         self._dropped = 0
         self._first_total: int | None = None
-        self._last_total: int | None = None
         self._stopped: str | None = None
         # Should the server break its order, no id may be given again. Eight bytes a record.
         self._fingerprints = array("q")
@@ -68,30 +64,30 @@ class Walk(Generic[T]):
 
     @property
     def report(self) -> PagingReport:
-        ended = self._plan.done and self.given == len(self._batch) and not self._stopped
+        ended = self._plan.done and not self.left and not self._stopped
         complete = ended and self._plan.proved
         reason = self._stopped or self._plan.reason or "not finished"
         return PagingReport(
             requests=self._flight.sent,
             pages=self._pages,
-            yielded=self._yielded + self.given,
+            yielded=self._yielded + self._given,
             duplicates_dropped=self._dropped,
             gaps_repaired=self._plan.repaired,
             total_first=self._first_total,
-            total_last=self._last_total,
+            total_last=None if self._first_total is None else self.total,
             complete=complete,
             reason=None if complete else reason,
         )
 
-    async def step(self) -> Batch[T] | None:
-        """The next batch, None at the end; raises what fetch raised, or IncompleteListingError."""
+    async def step(self) -> bool:
+        """Whether there is a next batch; raises what fetch raised, or IncompleteListingError."""
         try:
             while self._goes_on():
                 self._send()
-                batch = self._accept(*await self._flight.receive())
-                if batch.items:
+                self._accept(*await self._flight.receive())
+                if self.left:
                     self._send()
-                    return batch
+                    return True
             await self._flight.close()
             self._finish()
         except BaseException as error:
@@ -99,11 +95,11 @@ class Walk(Generic[T]):
             if isinstance(error, HarbourError):
                 error.resume_token = self.token
             raise
-        return None
+        return False
 
     def stop(self, reason: str = "left early") -> None:
         """Nothing is sent any more after this."""
-        if not (self._plan.done and self.given == len(self._batch)):
+        if self.left or not self._plan.done:
             self._stopped = self._stopped or reason
         self._flight.drop()
 
@@ -112,10 +108,15 @@ class Walk(Generic[T]):
         self.stop(reason)
         await self._flight.close()
 
+    @property
+    def _given(self) -> int:
+        """How many of the batch."""
+        return len(self._batch) - len(self.left)
+
     def _goes_on(self) -> bool:
         self._commit()
-        self._yielded += self.given
-        self.given = self._committed = 0
+        self._yielded += self._given
+        self._committed = 0
         self._batch = []
         if self._yielded == self._options.max_items and not self._plan.done:
             self._stopped = self._stopped or "stopped at max_items"
@@ -123,10 +124,11 @@ class Walk(Generic[T]):
 
     def _commit(self) -> None:
         """Tell the plan what has been given by now."""
-        self._plan.commit(self.given - self._committed)
-        given = self._batch[self._committed : self.given]
-        self._fingerprints.extend(map(hash, filter(None, given)))
-        self._committed = self.given
+        given = self._given
+        self._plan.commit(given - self._committed)
+        news = filter(None, self._batch[self._committed : given])
+        self._fingerprints.extend(array("q", list(map(hash, news))))
+        self._committed = given
 
     def _send(self) -> None:
         while len(self._flight) < self._depth():
@@ -145,7 +147,7 @@ class Walk(Generic[T]):
             depth = min(depth, math.ceil(missing / self._options.page_size))
         return 0 if self._plan.done or self._stopped else depth
 
-    def _accept(self, request: Request, chunk: Chunk[T]) -> Batch[T]:
+    def _accept(self, request: Request, chunk: Chunk[T]) -> None:
         answer = self._read(request, chunk)
         verdict = self._plan.take(answer)
         if self._plan.reason and not isinstance(self._plan, Scan):
@@ -158,15 +160,17 @@ class Walk(Generic[T]):
             self._flight.put_back(request, chunk)
         if verdict.first:
             self._flight.send(verdict.first, first=True)
-        if verdict.use is Use.SPENT:
-            self._dropped += len(chunk.items) - len(verdict.fresh)
         items = self._limited(picked(chunk.items, verdict.fresh))
         self._batch = picked(chunk.ids, verdict.fresh[: len(items)])
         self._pages += bool(items)
-        return Batch(items, request, chunk.total)
+        self.left.extend(reversed(items))
+        self.window = request.window
+        if verdict.use is Use.SPENT:
+            self._dropped += len(chunk.items) - len(verdict.fresh)
+            chunk.items = []  # the event loop still has the task, and so this chunk
 
     def _read(self, request: Request, chunk: Chunk[T]) -> Answer:
-        self._last_total = chunk.total
+        self.total = chunk.total
         if self._first_total is None:
             self._first_total = chunk.total
         keys = chunk.keys

@@ -10,7 +10,7 @@ from harbour_async._caller import Caller
 from harbour_async._chunk import Chunk
 from harbour_async._decoding import decode_chunk, decode_page
 from harbour_async._retry import AlreadyDeletedError
-from harbour_async._wire import Request, segment, whole
+from harbour_async._wire import Request, query, segment, whole
 from harbour_async.errors import ConfigurationError, NotFoundError
 from harbour_async.models import Page
 from harbour_async.pagination import Pager
@@ -95,7 +95,8 @@ class Resource:
         priority: Priority,
         timeout: CallTimeout,
     ) -> Page[Any]:
-        request = _page_request(path, params, whole("number", number, low=1), _page_size(size))
+        whole("number", number, low=1)
+        request = _page_request(path, query(params), number, _page_size(size))
         return decode_page(record, await self._call(request, priority, timeout))
 
     def _pager(
@@ -112,12 +113,13 @@ class Resource:
         """A pager over a listing; ``timeout`` counts from the walk's first request."""
         limit = _limit(timeout)
         deadline: float | None = None
+        filters = query(params)
 
         async def fetch(number: int, size: int) -> Chunk[Any]:
             nonlocal deadline
             if limit is not None and deadline is None:
                 deadline = self._deadline(limit)
-            request = _page_request(path, params, number, size)
+            request = _page_request(path, filters, number, size)
             answer = await self._caller.call(request, priority=priority, deadline=deadline)
             return decode_chunk(record, answer)
 
@@ -125,8 +127,9 @@ class Resource:
         return Pager(fetch, listing=listing, order=order, **walk)
 
 
-def _page_request(path: str, params: Mapping[str, str], number: int, size: int) -> Request:
-    return Request("GET", path, {"page": str(number), "size": str(size), **params})
+def _page_request(path: str, filters: str, number: int, size: int) -> Request:
+    page = f"page={number}&size={size}"
+    return Request("GET", path, f"{page}&{filters}" if filters else page)
 
 
 def _page_size(size: int) -> int:
