@@ -17,6 +17,7 @@ from msgspec.json import Decoder
 
 from harbour_async._chunk import Chunk
 from harbour_async._decoding import columns, rules
+from harbour_async._decoding.fields import Fields
 from harbour_async._decoding.wire import UNSENT, Wire, derive
 from harbour_async._record import Record, views
 
@@ -39,7 +40,7 @@ class FastPath(Generic[R]):
         self._record = record
         self._own_id = own_id
         self.learned = learned
-        struct = derive(record, own_id, learned)
+        struct = derive(Fields(record, own_id, learned))
         self._settle = struct.settle
         self._moments = struct.moments
         envelope = [("items", list[struct]), ("total", Any)]  # type: ignore[valid-type]

@@ -16,7 +16,7 @@ import msgspec
 
 from harbour_async._chunk import Chunk
 from harbour_async._decoding import fast, rules
-from harbour_async._decoding.codec import decode_any, encode_json, spliced
+from harbour_async._decoding.codec import decode_any, encode_json
 from harbour_async._decoding.wire import Wire
 from harbour_async._record import Record, source_of
 from harbour_async.models import Page, WebhookEvent
@@ -85,26 +85,17 @@ def to_json(record: Any) -> bytes:
 
 def _outgoing(record: Any) -> dict[str, Any]:
     source = source_of(record) if isinstance(record, Record) else record
-    raw = source.raw if isinstance(source, Wire) else {}
-    out = {name: getattr(source, raw.get(name, name)) for name in _names(record.__class__)}
-    for name, value in out.items():
-        if value.__class__ is datetime:
-            out[name] = rules.wire_moment(value)
-        elif name in raw:
-            out[name] = _unread(value)
+    if isinstance(source, Wire):
+        out = source.outgoing()
+    else:
+        out = {name: getattr(record, name) for name in _names(record.__class__)}
+        for name, value in out.items():
+            if isinstance(value, datetime):
+                out[name] = rules.wire_moment(value)
     if isinstance(record, Page):
         out["items"] = [_outgoing(item) for item in record.items]
     extra = record.extra
     return out | {name: extra[name] for name in extra if name not in out} if extra else out
-
-
-def _unread(value: Any) -> Any:
-    """What goes out for a payload or a moment, made of what came in where nobody has read it."""
-    if value.__class__ is bytes:
-        return spliced(value)
-    if value.__class__ is str:
-        return int(value) if value.isdigit() else rules.wire_moment(rules.moment(value))
-    return value
 
 
 @cache

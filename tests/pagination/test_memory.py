@@ -26,6 +26,22 @@ class Thing:
         Thing.alive -= 1
 
 
+@pytest.mark.parametrize("complete", [True, False])
+async def test_nothing_holds_on_to_a_record_that_was_given(complete: bool) -> None:
+    async def fetch(page: int, size: int) -> Chunk[Thing]:
+        indices = range((page - 1) * size, min(50, page * size))
+        return Chunk(
+            [Thing() for _ in indices], [f"{i}" for i in indices], [-i for i in indices], 50
+        )
+
+    async for thing in Pager(
+        fetch, listing="things", page_size=10, concurrency=1, complete=complete
+    ):
+        before = Thing.alive
+        del thing
+        assert Thing.alive == before - 1
+
+
 @pytest.mark.parametrize("order", ["created_at DESC", "created_at ASC"])
 async def test_a_million_records(order: str) -> None:
     sign = 1 if order.endswith("ASC") else -1
