@@ -156,7 +156,7 @@ class DeadlineExceededError(HarbourError, TimeoutError):
 
 
 class IncompleteListingError(HarbourError):
-    """A listing was read to its end but cannot be proved complete; ``report`` says why."""
+    """A listing cannot be proved complete, or was not read to its end; ``report`` says why."""
 
     def __init__(self, message: str, *, report: PagingReport) -> None:
         super().__init__(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from array import array
 from collections.abc import Callable, Sequence
@@ -54,6 +55,8 @@ class Walk(Generic[T]):
         self._dropped = 0
         self._first_total: int | None = None
         self._stopped: str | None = None
+        self._broken = False
+        self._turn = asyncio.Lock()
         # Should the server break its order, no id may be given again. Eight bytes a record.
         self._fingerprints = array("q")
 
@@ -80,7 +83,15 @@ class Walk(Generic[T]):
         )
 
     async def step(self) -> bool:
-        """Whether there is a next batch; raises what fetch raised, or IncompleteListingError."""
+        """Whether there is a next batch; raises what fetch raised, or IncompleteListingError.
+
+        Tasks may share a walk: they take turns, and whatever one of them could not finish because
+        it failed or was cancelled is an IncompleteListingError to the others, not the end.
+        """
+        async with self._turn:
+            return bool(self.left) or await self._step()
+
+    async def _step(self) -> bool:
         try:
             while self._goes_on():
                 self._send()
@@ -91,6 +102,7 @@ class Walk(Generic[T]):
             await self._flight.close()
             self._finish()
         except BaseException as error:
+            self._broken = True
             await self.close(f"ended by {type(error).__name__}")
             if isinstance(error, HarbourError):
                 error.resume_token = self.token
@@ -203,6 +215,9 @@ class Walk(Generic[T]):
         return items[:allowed]
 
     def _finish(self) -> None:
+        if self._broken and self._stopped:
+            message = f"the listing was not read to its end: {self._stopped}"
+            raise IncompleteListingError(message, report=self.report)
         if self._owes_proof and not self._stopped and not self._plan.proved:
             message = f"the listing was read to its end, but is not proved: {self._plan.reason}"
             raise IncompleteListingError(message, report=self.report)

@@ -36,6 +36,7 @@ class Pager(Generic[T]):
 
     Each iteration is a new walk; ``report`` and ``resume_token`` speak of the one begun last.
     Leaving the loop stops prefetching at once; ``async with pager:`` also waits until that is done.
+    Tasks that share one ``aiter(pager)`` share its records: each goes to one of them.
     What ``fetch`` raises ends the walk, with the ``resume_token`` on it if it is a HarbourError.
 
     fetch: answers page (from 1) and size (1 to 100) with a Chunk of one moment.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import pickle
+from collections.abc import AsyncIterator
 from math import ceil
 from random import Random
 from typing import Any
@@ -12,7 +13,12 @@ from typing import Any
 import pytest
 
 from harbour_async._chunk import Chunk
-from harbour_async.errors import APIConnectionError, ConfigurationError, HarbourError
+from harbour_async.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    HarbourError,
+    IncompleteListingError,
+)
 from harbour_async.pagination import Pager, PagingReport
 from tests.pagination.world import Record, World
 
@@ -121,6 +127,37 @@ async def test_cancelling_the_reader_leaves_nothing_behind() -> None:
         await reader
     assert made.in_flight == 0
     assert len(asyncio.all_tasks()) == 1
+
+
+async def share(iterator: AsyncIterator[Record], taken: list[str]) -> None:
+    async for record in iterator:
+        taken.append(record.id)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_tasks_that_share_an_iterator_share_its_records(order: str | None) -> None:
+    made = world(500, order=order, delay=3)
+    walk = pager(made, order=order, page_size=10)
+    iterator, taken = aiter(walk), list[str]()
+    await asyncio.gather(*(share(iterator, taken) for _ in range(8)))
+    assert sorted(taken) == sorted(ids(made))
+    assert len(made.requests) <= 51
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_walk_that_was_cancelled_does_not_seem_to_have_ended(order: str | None) -> None:
+    walk = pager(world(500, order=order, delay=3), order=order, page_size=10)
+    iterator, taken = aiter(walk), list[str]()
+    other = asyncio.create_task(share(iterator, taken))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await anext(iterator)
+    with pytest.raises(IncompleteListingError, match="CancelledError") as caught:
+        await other
+    assert caught.value.report.reason == "ended by CancelledError"
+    rest = await pager(world(500, order=order), order=order, resume=walk.resume_token).to_list()
+    assert len(taken) + len(rest) == 500
 
 
 async def test_async_with_has_stopped_everything_when_it_is_left() -> None:
