@@ -169,7 +169,7 @@ class OldestFirst(Proof):
         self._ended = False
         assert self._stretch is not None
         assert self._answer is not None
-        if self._stretch.owed or not self._ends_whole:
+        if self._stretch.owed or self._stretch.torn or not self._ends_whole:
             self._again(1)
         else:
             self._stretch = None
@@ -199,7 +199,7 @@ class OldestFirst(Proof):
 
     def _passed(self, keys: Sequence[int], ids: Sequence[str]) -> None:
         if self._stretch:
-            self._stretch.add(keys, ids)
+            self._stretch.add(keys, ids, whole=self._ends_whole)
         given = self._given_before
         if given and (given.last is None or keys[-1] > given.last):
             self._given_before = None

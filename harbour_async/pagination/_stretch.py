@@ -18,13 +18,19 @@ class Stretch:
     and that key then. None can have been created there since, so if as many were given, none was
     missed. If fewer were, the windows' first and last keys (and fingerprints of the ids that have
     them) tell which of the records met when reading again have been given.
+
+    Of the newest key itself there may be more by now; ``torn`` if the window that gave the first of
+    them may lack others.
     """
 
-    def __init__(self, cursor: Cursor, place: int, bound: int, owed: int) -> None:
+    def __init__(
+        self, cursor: Cursor, place: int, bound: int, owed: int, torn: bool = False
+    ) -> None:
         self.cursor = cursor
         self.place = place
         self.bound = bound
         self.owed = owed
+        self.torn = torn
         self._firsts = array("q")
         self._lasts = array("q")
         self._edges: dict[int, tuple[int, ...]] = {}
@@ -33,9 +39,10 @@ class Stretch:
     def last(self) -> int | None:
         return self._lasts[-1] if self._lasts else None
 
-    def add(self, keys: Sequence[int], ids: Sequence[str]) -> None:
-        """Records given, all from one window."""
+    def add(self, keys: Sequence[int], ids: Sequence[str], *, whole: bool) -> None:
+        """Records given, all from one window; ``whole`` if that shows all of the newest key."""
         self.owed -= bisect_left(keys, self.bound)
+        self.torn |= not whole and keys[-1] >= self.bound
         self._firsts.append(keys[0])
         self._lasts.append(keys[-1])
         for key in {keys[0], keys[-1]}:
@@ -52,7 +59,7 @@ class Stretch:
     def state(self) -> dict[str, Any]:
         return {
             "cursor": [self.cursor.key, list(self.cursor.ties)],
-            "numbers": [self.place, self.bound, self.owed],
+            "numbers": [self.place, self.bound, self.owed, self.torn],
             "firsts": list(self._firsts),
             "lasts": list(self._lasts),
             "edges": list(self._edges.items()),
