@@ -36,6 +36,7 @@ class OldestFirst(Proof):
         self._opened = 0
         self._ended = False
         self._ends_whole = False
+        self._tail_asked = False
         self._tail: Shown | None = None
         self._stretch: Stretch | None = None
         self._given_before: Stretch | None = None
@@ -59,6 +60,7 @@ class OldestFirst(Proof):
             i = self._opening.index(last) + 1 if last else self._opened
             return self._opening[i] if i < len(self._opening) else None
         if self._phase == "tail":
+            self._tail_asked = True
             return aligned(self._total - 1, self._size)
         return self._plain(place, last) if self._phase == "stretch" else self._overlapping(place)
 
@@ -80,7 +82,7 @@ class OldestFirst(Proof):
     def _read(self, answer: Shown) -> Verdict:
         if self._goal is None:
             self._goal = answer.total
-        if self._phase == "tail":
+        if self._phase == "tail" and self._tail_asked:
             return self._read_tail(answer)
         if self._phase == "stretch":
             return self._read_stretch(answer)

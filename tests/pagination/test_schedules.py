@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.pagination import schedules
@@ -44,3 +45,14 @@ def test_every_record_that_exists_throughout_is_yielded_once_in_any_schedule() -
     # The schedules must be such that all this matters.
     assert seen["resumed"] > 0.15 * seen["schedules"]
     assert seen["repaired"] > 0.1 * seen["schedules"]
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        110885087309508,  # cut off in a plain page behind a gap that held the newest key
+        50017293778020,  # an answer kept from the search for a token's place taken for the tail
+    ],
+)
+async def test_schedules_that_once_lost_a_record(seed: int) -> None:
+    await schedules.run(seed)
