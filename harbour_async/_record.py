@@ -13,24 +13,27 @@ from collections.abc import Sequence
 from itertools import repeat
 from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 R = TypeVar("R", bound="Record")
 
 
-class _RecordType(type):
-    """Makes the fields of a slotted attrs class properties instead of slots."""
+class Record:
+    """Base of the records, each of which is to be a ``view``."""
 
-    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _RecordType:
-        fields = {a.name for a in body.get("__attrs_attrs__", ())}
-        slots = body.get("__slots__", ())
-        views = {slot: _view(slot) for slot in slots if slot in fields}
-        if views:
-            body = {**body, **views, "__slots__": tuple(s for s in slots if s not in views)}
-        return super().__new__(mcs, name, bases, body)
+    __slots__ = ("__weakref__", "_source")
+    _source: Any
 
 
-def _view(name: str) -> property:
+def view(cls: type[R]) -> type[R]:
+    """Class decorator, above ``attrs.frozen``: its fields become properties instead of slots."""
+    body = dict(cls.__dict__)
+    body |= {name: _field(name) for name in cls.__slots__}
+    body["__slots__"] = ()
+    return cast(type[R], type(cls.__name__, cls.__bases__, body))
+
+
+def _field(name: str) -> property:
     def construct(record: Record, value: Any) -> None:
         # Only the generated `__init__` and `__setstate__` come here: records are frozen.
         source = source_of(record)
@@ -41,13 +44,6 @@ def _view(name: str) -> property:
 
     # The getter is all C: a call to a function would cost twice as much.
     return property(attrgetter(f"_source.{name}"), construct)
-
-
-class Record(metaclass=_RecordType):
-    """Base of the records."""
-
-    __slots__ = ("__weakref__", "_source")
-    _source: Any
 
 
 _get_source = Record.__dict__["_source"].__get__

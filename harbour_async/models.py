@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from attrs import Attribute, field, frozen
 
-from harbour_async._record import Record
+from harbour_async._record import Record, view
 
 T = TypeVar("T")
 
@@ -93,6 +93,7 @@ def _hash_by_id(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any
     return [a if a.name in _IDS else a.evolve(hash=False) for a in attributes]
 
 
+@view
 @frozen(field_transformer=_hash_by_id)
 class Verification(Record):
     """One executed verification check (guide: "The verification object")."""
@@ -117,6 +118,7 @@ class Verification(Record):
     extra: dict[str, Any] = field(factory=dict)
 
 
+@view
 @frozen(field_transformer=_hash_by_id)
 class Webhook(Record):
     """Where the API delivers events to (guide: "The webhook object").
@@ -138,6 +140,7 @@ class Webhook(Record):
     extra: dict[str, Any] = field(factory=dict)
 
 
+@view
 @frozen(field_transformer=_hash_by_id)
 class WebhookEvent(Record):
     """One event of a webhook (guide: "List webhook events", "Get webhook event")."""
@@ -148,6 +151,7 @@ class WebhookEvent(Record):
     extra: dict[str, Any] = field(factory=dict)
 
 
+@view
 @frozen(field_transformer=_hash_by_id)
 class VerificationReceipt(Record):
     """The answer to a deletion (guide: "Delete verification")."""
@@ -157,6 +161,7 @@ class VerificationReceipt(Record):
     extra: dict[str, Any] = field(factory=dict)
 
 
+@view
 @frozen(field_transformer=_hash_by_id)
 class WebhookReceipt(Record):
     """The answer to a change (guide: "Create webhook", "Update webhook", "Delete webhook")."""

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import threading
+from abc import ABC
 from collections.abc import Callable
 from typing import Any
 
@@ -187,14 +188,21 @@ def test_reading_one_payload_parses_no_other() -> None:
 
 
 @attrs.frozen
-class Mine(Verification):
+class Slotted(Verification, ABC):
     note: str = ""
 
 
-def test_a_users_subclass_is_a_record_too() -> None:
-    mine = Mine(verification_id="a", latest_response={}, note="n")
+@attrs.frozen(slots=False)
+class Loose(Verification):
+    note: str = ""
+
+
+@pytest.mark.parametrize("cls", [Slotted, Loose])
+def test_a_users_subclass_is_a_record_too(cls: type[Any]) -> None:
+    mine = cls(verification_id="a", latest_response={}, note="n")
     assert to_dict(mine)["note"] == "n"
-    assert hash(mine) == hash(copy.deepcopy(mine))
+    assert hash(mine) == hash(attrs.evolve(mine))
+    assert attrs.evolve(mine, status="x").status == "x"
     assert mine != Verification(verification_id="a", latest_response={})
 
 
