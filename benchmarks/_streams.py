@@ -68,6 +68,16 @@ async def typed_all(url: str, records: int) -> None:
     assert count == records
 
 
+async def typed_kept(url: str, records: int) -> None:
+    """harbour_async, all records kept until the end."""
+    from harbour_async import HarbourSession, RateLimit
+
+    async with HarbourSession("key", base_url=url, rate_limit=RateLimit.unlimited()) as harbour:
+        listing = harbour.verifications.list(concurrency=CONCURRENCY, max_items=records)
+        kept = await listing.to_list()
+    assert sum(record.is_scan is False for record in kept) == records
+
+
 async def untyped(url: str, records: int) -> None:
     """aiohttp and orjson.loads, one field of each dict read."""
     await _untyped(url, records, lambda record: record["is_scan"])
@@ -81,6 +91,13 @@ async def untyped_all(url: str, records: int) -> None:
             record.get(name)
 
     await _untyped(url, records, read)
+
+
+async def untyped_kept(url: str, records: int) -> None:
+    """aiohttp and orjson.loads, all dicts kept until the end."""
+    kept: list[dict[str, Any]] = []
+    await _untyped(url, records, kept.append)
+    assert sum(record["is_scan"] is False for record in kept) == records
 
 
 async def _untyped(url: str, records: int, read: Callable[[dict[str, Any]], object]) -> None:
@@ -162,7 +179,17 @@ async def generated(url: str, records: int) -> None:
 
 
 CONTENDERS = {
-    run.__name__: run for run in (typed, typed_all, untyped, untyped_all, pydantic, generated)
+    run.__name__: run
+    for run in (
+        typed,
+        typed_all,
+        typed_kept,
+        untyped,
+        untyped_all,
+        untyped_kept,
+        pydantic,
+        generated,
+    )
 }
 
 
