@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harbour_async.pagination._answer import Shown
+from harbour_async.pagination._cursor import Cursor
 from harbour_async.pagination._plan import Use, Verdict
 from harbour_async.pagination._proof import Proof
 from harbour_async.pagination._stretch import Stretch
@@ -45,6 +46,10 @@ class OldestFirst(Proof):
             self._stretch = Stretch.restored(state["stretch"])
         if "again" in state:
             self._given_before = Stretch.restored(state["again"])
+
+    @property
+    def passed(self) -> Cursor:
+        return self._stretch.cursor.copy() if self._stretch else super().passed
 
     @property
     def wide(self) -> bool:

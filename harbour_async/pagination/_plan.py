@@ -57,6 +57,10 @@ class Plan(Protocol):
     start: Cursor
     """Where the walk began: behind this, if it was resumed."""
 
+    @property
+    def passed(self) -> Cursor:
+        """All at or before this is certain to have been given."""
+
     def propose(self, last: Window | None) -> Window | None:
         """The window to request after ``last`` (None: nothing is on its way); None: not now."""
 

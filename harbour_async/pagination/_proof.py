@@ -50,6 +50,10 @@ class Proof:
     def proved(self) -> bool:
         return self.reason is None
 
+    @property
+    def passed(self) -> Cursor:
+        return self._cursor.copy()
+
     def take(self, answer: Answer) -> Verdict:
         self._total = answer.total
         self._patience = (self._patience or patience(answer.total, self._size)) - 1

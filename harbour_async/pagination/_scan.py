@@ -19,8 +19,9 @@ class Scan:
 
     ``seen`` are the fingerprints (``hash``) of ids given before; ``at`` and ``last`` are where an
     earlier walk stood: the index after its last record, and that record's id. What ``start`` has
-    passed was given by an earlier walk as well. ``patience`` is how many answers it waits for the
-    end (0: by the first total), for lists that grow faster than they can be read.
+    passed was given by an earlier walk as well; ``passed`` is that for a later one. ``patience`` is
+    how many answers it waits for the end (0: by the first total), for lists that grow faster than
+    they can be read.
     """
 
     proved = False
@@ -36,9 +37,11 @@ class Scan:
         at: int = 0,
         last: str | None = None,
         start: Cursor | None = None,
+        passed: Cursor | None = None,
         patience: int = 0,
     ) -> None:
         self.start = start or Cursor()
+        self.passed = passed or self.start
         self.done = False
         self.reason: str | None = reason
         self._size = size
@@ -82,7 +85,8 @@ class Scan:
             del self._taken[:count]
 
     def state(self) -> dict[str, Any]:
-        return {"scan": True, "at": self._at, "last": self._last}
+        passed = {"key": self.passed.key, "ties": list(self.passed.ties)}
+        return {"scan": True, "at": self._at, "last": self._last, **passed}
 
     def _given_before(self, answer: Answer) -> int:
         """How many of the first answer's records an earlier walk gave, as far as one can tell."""

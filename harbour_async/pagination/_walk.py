@@ -31,6 +31,7 @@ class Options(Generic[T]):
     max_items: int | None
     concurrency: int
     until: Callable[[T], bool] | None
+    owes_proof: bool
 
 
 class Walk(Generic[T]):
@@ -47,7 +48,6 @@ class Walk(Generic[T]):
         self._flight = Flight(fetch)
         self._plan = plan
         self._options = options
-        self._owes_proof = plan.reason is None
         self._batch: Sequence[str | None] = []
         self._committed = 0
         self._yielded = 0
@@ -195,7 +195,8 @@ class Walk(Generic[T]):
         reason, seen, start = self._plan.reason or "", self._fingerprints, self._plan.start
         size, total = self._options.page_size, self._first_total or 0
         limit = patience(total, size)
-        self._plan = Scan(size, reason, seen=seen, start=start, patience=limit)
+        passed = self._plan.passed
+        self._plan = Scan(size, reason, seen=seen, start=start, passed=passed, patience=limit)
         from_start = answer.request.window == aligned(0, self._options.page_size)
         fresh = self._plan.take(answer).fresh if from_start else ()
         return Verdict(fresh, astray=True)
@@ -218,6 +219,6 @@ class Walk(Generic[T]):
         if self._broken and self._stopped:
             message = f"the listing was not read to its end: {self._stopped}"
             raise IncompleteListingError(message, report=self.report)
-        if self._owes_proof and not self._stopped and not self._plan.proved:
+        if self._options.owes_proof and not self._stopped and not self._plan.proved:
             message = f"the listing was read to its end, but is not proved: {self._plan.reason}"
             raise IncompleteListingError(message, report=self.report)

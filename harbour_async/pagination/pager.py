@@ -13,6 +13,7 @@ from attrs import evolve
 
 from harbour_async.errors import ConfigurationError
 from harbour_async.pagination import _token
+from harbour_async.pagination._cursor import Cursor
 from harbour_async.pagination._flight import Fetch
 from harbour_async.pagination._iteration import Pages, Records
 from harbour_async.pagination._newest_first import NewestFirst
@@ -74,7 +75,9 @@ class Pager(Generic[T]):
             raise ConfigurationError(f"order must be 'field ASC' or 'field DESC', not {order!r}")
         self._fetch = fetch
         self._complete = complete
-        self._options = Options(listing, order, page_size, max_items, concurrency, until)
+        self._options = Options(
+            listing, order, page_size, max_items, concurrency, until, not self._unprovable(order)
+        )
         self._start = None if resume is None else _token.unpack(resume, listing, order)
         self._plan()  # a token that cannot be used is refused here
         self._walk: Walk[T] | None = None
@@ -115,7 +118,8 @@ class Pager(Generic[T]):
 
         ``resume=`` goes on from there, in another process too, and both parts together keep the
         promise of one walk, whatever was created or deleted between them. Orders that prove
-        nothing go on at the same position, which is as good as they allow.
+        nothing, and walks that lost their proof, go on at the same position, which is as good as
+        can be: what is met again there may be yielded again.
         """
         return (self._walk or Walk(self._fetch, self._plan(), self._options)).token
 
@@ -142,25 +146,27 @@ class Pager(Generic[T]):
         return self._walk
 
     def _plan(self) -> Plan:
-        reason, options, state = self._unprovable(), self._options, self._start or {}
+        options, state = self._options, self._start or {}
+        reason = self._unprovable(options.order)
         try:
             if reason or state.get("scan"):
                 reason = reason or "an earlier part of this walk could not be proved"
                 at, last = state.get("at", 0), state.get("last")
-                return Scan(options.page_size, reason, at=at, last=last)
+                passed = Cursor(state.get("key"), dict.fromkeys(state.get("ties", ())))
+                return Scan(options.page_size, reason, at=at, last=last, start=passed)
             if options.order and options.order.endswith("ASC"):
                 return OldestFirst(options.page_size, state, limit=options.max_items)
             return NewestFirst(options.page_size, state)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigurationError("resume: this token is damaged") from error
 
-    def _unprovable(self) -> str | None:
+    def _unprovable(self, order: str | None) -> str | None:
         """Why no proof is owed, or None."""
         if not self._complete:
             return "no proof was asked for"
-        if self._options.order is None:
+        if order is None:
             return "the server's order is not known"
-        field = self._options.order.partition(" ")[0]
+        field = order.partition(" ")[0]
         return None if field == "created_at" else f"{field} can change while one reads"
 
 

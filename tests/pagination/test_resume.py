@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from harbour_async.errors import ConfigurationError
+from harbour_async.errors import ConfigurationError, IncompleteListingError
 from harbour_async.pagination import Pager
 from tests.pagination.world import Record, World
 
@@ -165,3 +165,31 @@ async def test_a_cut_behind_a_gap_does_not_hide_the_gap() -> None:
     assert "r31" not in given  # the gap
     await part(token, None)
     assert sorted(given) == sorted(f"r{n}" for n in range(1, 41))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_proof_that_was_lost_stays_lost_when_resumed(order: str) -> None:
+    made = world(order, 60)
+    made.records.insert(12, made.records.pop(40))
+    made.records.insert(47, made.records.pop(20))
+    walk, given = pager(made), list[str]()
+    async for record in walk:
+        given.append(record.id)
+        if walk.report.reason != "not finished":
+            break
+    token = walk.resume_token
+    with pytest.raises(IncompleteListingError, match="an earlier part"):
+        async for record in pager(made, resume=token):
+            given.append(record.id)
+    assert sorted(given) == sorted(record.id for record in made.records)
+
+
+async def test_a_token_of_a_walk_that_asked_for_no_proof_gives_none() -> None:
+    made = world("created_at DESC", 30)
+    walk = Pager(made.fetch, listing="records?a=1", page_size=10, complete=False)
+    first = await anext(aiter(walk))
+    rest = []
+    with pytest.raises(IncompleteListingError, match="an earlier part"):
+        async for record in pager(made, resume=walk.resume_token):
+            rest.append(record)
+    assert [first, *rest] == made.records[::-1]
