@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harbour_async.pagination._answer import Answer
@@ -54,7 +54,9 @@ class Scan:
         self._empty = 0
         self._patience = patience
         self._next = aligned(max(0, at - 1), size)
-        self._taken: list[tuple[int, str | None]] = []
+        self._answer: Answer | None = None
+        self._fresh: Sequence[int] = ()
+        self._given = 0
 
     def propose(self, last: Window | None) -> Window | None:
         if last is None:
@@ -72,17 +74,16 @@ class Scan:
         self._next = Window(window.page + 1, window.size)
         ended = window.end >= answer.total and (self._credible or not answer.ids)
         self.done = ended or self._empty >= EMPTY_PAGES or not self._patience
-        given = self._given_before(answer)
-        fresh = [
-            i for i in range(given, len(answer.ids)) if self._new(answer.keys[i], answer.ids[i])
-        ]
-        self._taken = [(answer.start + i + 1, answer.ids[i]) for i in fresh]
-        return Verdict(fresh)
+        self._answer, self._given = answer, 0
+        self._fresh = self._new_from(self._given_before(answer), answer)
+        return Verdict(self._fresh)
 
     def commit(self, count: int) -> None:
         if count:
-            self._at, self._last = self._taken[count - 1]
-            del self._taken[:count]
+            assert self._answer is not None
+            self._given += count
+            i = self._fresh[self._given - 1]
+            self._at, self._last = self._answer.start + i + 1, self._answer.ids[i]
 
     def state(self) -> dict[str, Any]:
         passed = {"key": self.passed.key, "ties": list(self.passed.ties)}
@@ -96,6 +97,16 @@ class Scan:
         if self._last in answer.ids:
             return answer.ids.index(self._last) + 1
         return min(len(answer.ids), max(0, self._at - answer.start))
+
+    def _new_from(self, first: int, answer: Answer) -> Sequence[int]:
+        positions = range(first, len(answer.ids))
+        ids = answer.ids[first:]
+        seen = set(map(hash, ids))
+        usual = len(seen) == len(ids) and None not in ids and self.start.key is None
+        if usual and self._seen.isdisjoint(seen):  # all of them at once, mostly
+            self._seen |= seen
+            return positions
+        return [i for i in positions if self._new(answer.keys[i], answer.ids[i])]
 
     def _new(self, key: int | None, record_id: str | None) -> bool:
         """Whether a record is met for the first time; those without an id always are."""

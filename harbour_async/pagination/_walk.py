@@ -138,8 +138,9 @@ class Walk(Generic[T]):
         """Tell the plan what has been given by now."""
         given = self._given
         self._plan.commit(given - self._committed)
-        news = filter(None, self._batch[self._committed : given])
-        self._fingerprints.extend(array("q", list(map(hash, news))))
+        if self._plan.reason is None:
+            news = self._batch[self._committed : given]
+            self._fingerprints.extend(array("q", list(map(hash, news))))
         self._committed = given
 
     def _send(self) -> None:
