@@ -12,7 +12,8 @@ import resource
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 SIZE = 100
@@ -40,67 +41,22 @@ def params(number: int) -> dict[str, str]:
     return {"page": str(number), "size": str(SIZE), "order_by": "created_at DESC"}
 
 
-async def typed(url: str, records: int) -> None:
-    """harbour_async, one scalar field of each record read."""
+async def typed(url: str, records: int, take: Callable[[Any], object]) -> None:
+    """harbour_async."""
     from harbour_async import HarbourSession, RateLimit
 
     count = 0
     async with HarbourSession("key", base_url=url, rate_limit=RateLimit.unlimited()) as harbour:
         async for record in harbour.verifications.list(concurrency=CONCURRENCY):
-            count += record.is_scan is False
-            if count == records:
-                break
-    assert count == records
-
-
-async def typed_all(url: str, records: int) -> None:
-    """harbour_async, every field of every record read, nested payloads included."""
-    from harbour_async import HarbourSession, RateLimit
-
-    count = 0
-    async with HarbourSession("key", base_url=url, rate_limit=RateLimit.unlimited()) as harbour:
-        async for record in harbour.verifications.list(concurrency=CONCURRENCY):
-            for name in FIELDS:
-                getattr(record, name)
+            take(record)
             count += 1
             if count == records:
                 break
     assert count == records
 
 
-async def typed_kept(url: str, records: int) -> None:
-    """harbour_async, all records kept until the end."""
-    from harbour_async import HarbourSession, RateLimit
-
-    async with HarbourSession("key", base_url=url, rate_limit=RateLimit.unlimited()) as harbour:
-        listing = harbour.verifications.list(concurrency=CONCURRENCY, max_items=records)
-        kept = await listing.to_list()
-    assert sum(record.is_scan is False for record in kept) == records
-
-
-async def untyped(url: str, records: int) -> None:
-    """aiohttp and orjson.loads, one field of each dict read."""
-    await _untyped(url, records, lambda record: record["is_scan"])
-
-
-async def untyped_all(url: str, records: int) -> None:
-    """aiohttp and orjson.loads, every field of every dict read."""
-
-    def read(record: dict[str, Any]) -> None:
-        for name in FIELDS:
-            record.get(name)
-
-    await _untyped(url, records, read)
-
-
-async def untyped_kept(url: str, records: int) -> None:
-    """aiohttp and orjson.loads, all dicts kept until the end."""
-    kept: list[dict[str, Any]] = []
-    await _untyped(url, records, kept.append)
-    assert sum(record["is_scan"] is False for record in kept) == records
-
-
-async def _untyped(url: str, records: int, read: Callable[[dict[str, Any]], object]) -> None:
+async def untyped(url: str, records: int, take: Callable[[Any], object]) -> None:
+    """aiohttp and orjson.loads."""
     import aiohttp
     import orjson
 
@@ -113,9 +69,34 @@ async def _untyped(url: str, records: int, read: Callable[[dict[str, Any]], obje
 
         async for page in in_order(fetch, records):
             for record in page["items"]:
-                read(record)
+                take(record)
                 count += 1
     assert count == records
+
+
+def one_field(record: Any) -> bool:
+    return (record["is_scan"] if type(record) is dict else record.is_scan) is False
+
+
+def all_fields(record: Any) -> None:
+    """Nested payloads included."""
+    if type(record) is dict:
+        for name in FIELDS:
+            record.get(name)
+    else:
+        for name in FIELDS:
+            getattr(record, name)
+
+
+def kept(take: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Keeps all records until the end, as a reconciliation does."""
+    records: list[Any] = []
+
+    def take_and_keep(record: Any) -> None:
+        take(record)
+        records.append(record)
+
+    return take_and_keep
 
 
 async def pydantic(url: str, records: int) -> None:
@@ -178,25 +159,22 @@ async def generated(url: str, records: int) -> None:
     assert count == records
 
 
-CONTENDERS = {
-    run.__name__: run
-    for run in (
-        typed,
-        typed_all,
-        typed_kept,
-        untyped,
-        untyped_all,
-        untyped_kept,
-        pydantic,
-        generated,
-    )
-}
+def contenders() -> dict[str, Callable[[str, int], Coroutine[Any, Any, None]]]:
+    found: dict[str, Callable[[str, int], Coroutine[Any, Any, None]]] = {
+        "pydantic": pydantic,
+        "generated": generated,
+    }
+    for stream in (typed, untyped):
+        for suffix, take in {"": one_field, "_all": all_fields}.items():
+            found[f"{stream.__name__}{suffix}"] = partial(stream, take=take)
+            found[f"{stream.__name__}{suffix}_kept"] = partial(stream, take=kept(take))
+    return found
 
 
 def main() -> None:
     name, url, records, *folder = sys.argv[1:]
     sys.path[:0] = folder
-    contender = CONTENDERS[name]
+    contender = contenders()[name]
     asyncio.run(contender(url, SIZE))  # imports and first connections are not what is asked
     started = time.process_time()
     asyncio.run(contender(url, int(records)))
