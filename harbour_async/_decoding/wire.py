@@ -52,7 +52,6 @@ def derive(fields: Fields) -> type[Wire]:
         bases=(Wire,),
         namespace={name: property(functions[f"get_{name}"]) for name in (*fields.made, "extra")},
         forbid_unknown_fields=True,
-        gc=False,  # a cycle takes somebody who puts a record into its own payload
     )
     wire.moments = fields.moments
     wire.settle = staticmethod(functions["settle"])

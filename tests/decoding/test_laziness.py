@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import pickle
 import threading
+import weakref
 from abc import ABC
 from collections.abc import Callable
 from typing import Any
@@ -102,6 +104,17 @@ def test_a_change_to_a_payload_stays(make: Make) -> None:
     assert record != deep
     assert to_dict(record)["latest_response"]["mine"] == 1
     assert to_dict(record)["mine"] == 2
+
+
+@states
+def test_a_record_put_into_its_own_payload_can_be_collected(make: Make) -> None:
+    record = make()
+    assert record.latest_response is not None
+    record.latest_response["me"] = record.extra["me"] = record
+    alive = weakref.ref(record)
+    del record
+    gc.collect()
+    assert alive() is None
 
 
 @states
