@@ -7,7 +7,8 @@ from random import Random
 
 from attrs import define, field
 
-from harbour_async.errors import IncompleteListingError
+from harbour_async._chunk import Chunk
+from harbour_async.errors import APIConnectionError, IncompleteListingError
 from harbour_async.pagination import Pager, PagingReport
 from tests.pagination.world import Record, World
 
@@ -65,6 +66,9 @@ class Schedule:
                     world.delete(r.randrange(min(len(world.records), reach)))
                 world.create(r.choice([0, 0, count]))
 
+    async def fetch(self, page: int, size: int) -> Chunk[Record]:
+        return await self.world.fetch(page, size)
+
     async def run(self) -> Outcome:
         outcome = Outcome()
         token = None
@@ -83,7 +87,7 @@ class Schedule:
     def _pager(self, token: str | None) -> Pager[Record]:
         r = self.random
         return Pager(
-            self.world.fetch,
+            self.fetch,
             listing="records",
             order="created_at ASC" if self.world.ascending else "created_at DESC",
             page_size=self.page_size,
@@ -137,8 +141,57 @@ class Schedule:
             assert keys == sorted(keys)
 
 
-async def run(seed: int) -> Outcome:
-    schedule = Schedule(seed)
+class Troubled(Schedule):
+    """Requests fail, before they are answered or after; and several tasks read one iterator."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.trouble = Random(seed + 1)
+        self.failures = self.trouble.choice([0, 1, 8])
+        self.readers = self.trouble.choice([1, 3])
+        self.cuts = self.delete_each = 0
+
+    async def fetch(self, page: int, size: int) -> Chunk[Record]:
+        if self._fails():
+            self.world.requests.append((page, size))
+            raise APIConnectionError("not sent")
+        chunk = await super().fetch(page, size)
+        if self._fails():
+            raise APIConnectionError("answer lost")
+        return chunk
+
+    def _fails(self) -> bool:
+        fails = self.failures > 0 and self.trouble.random() < 0.05
+        self.failures -= fails
+        return fails
+
+    async def _part(self, pager: Pager[Record], outcome: Outcome) -> bool:
+        iterator = aiter(pager)
+
+        async def read() -> None:
+            async for record in iterator:
+                outcome.records.append(record)
+                if self.trouble.random() < 0.1:
+                    self.change(self.world)
+                await asyncio.sleep(0)
+
+        readers = [asyncio.create_task(read()) for _ in range(self.readers)]
+        await asyncio.wait(readers)
+        errors = [reader.exception() for reader in readers]
+        if any(isinstance(error, APIConnectionError) for error in errors):
+            return False
+        for error in filter(None, errors):
+            assert isinstance(error, IncompleteListingError)
+            outcome.incomplete = error.report.reason
+        return pager.report.reason != "stopped at max_items"
+
+    def check(self, outcome: Outcome) -> None:
+        if outcome.incomplete is None:  # else a token cannot say all that was given
+            super().check(outcome)
+
+
+async def run(seed: int, kind: type[Schedule] = Schedule) -> Outcome:
+    schedule = kind(seed)
     try:
         async with asyncio.timeout(20):
             outcome = await schedule.run()

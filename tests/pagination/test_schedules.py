@@ -47,6 +47,16 @@ def test_every_record_that_exists_throughout_is_yielded_once_in_any_schedule() -
     assert seen["repaired"] > 0.1 * seen["schedules"]
 
 
+@settings(max_examples=EXAMPLES // 5, deadline=None, database=None, derandomize=not LONG)
+@given(st.integers(min_value=0, max_value=2**48))
+def test_the_same_if_requests_fail_and_tasks_share_the_iterator(seed: int) -> None:
+    async def explore() -> None:
+        for n in range(SCHEDULES_EACH):
+            await schedules.run(seed * SCHEDULES_EACH + n, schedules.Troubled)
+
+    asyncio.run(explore())
+
+
 @pytest.mark.parametrize(
     "seed",
     [
