@@ -18,7 +18,7 @@ from msgspec.json import Decoder
 from harbour_async._chunk import Chunk
 from harbour_async._decoding import columns, rules
 from harbour_async._decoding.fields import Fields
-from harbour_async._decoding.wire import UNSENT, Wire, derive
+from harbour_async._decoding.wire import Wire, derive
 from harbour_async._record import Record, views
 
 R = TypeVar("R", bound=Record)
@@ -27,7 +27,8 @@ FAILURES = (msgspec.DecodeError, ValueError, TypeError, OverflowError, Recursion
 """What a body can make the fast path raise (UnicodeDecodeError is a ValueError)."""
 
 MAX_LEARNED = 64
-_UNUSABLE = re.compile(r'[\\"\x00-\x1f]')  # msgspec cannot name a field like that
+# msgspec cannot name a field like that; \x7f is the one name that wire structs use themselves.
+_UNUSABLE = re.compile(r'[\\"\x00-\x1f\x7f]')
 
 
 class FastPath(Generic[R]):
@@ -51,9 +52,7 @@ class FastPath(Generic[R]):
 
     def learn(self, names: Iterable[str]) -> FastPath[R]:
         """One that knows ``names`` as well; self if there is nothing (more) to learn."""
-        new = {name for name in names if not _UNUSABLE.search(name)}.difference(
-            self.learned, [UNSENT]
-        )
+        new = {name for name in names if not _UNUSABLE.search(name)}.difference(self.learned)
         if not new or len(self.learned) + len(new) > MAX_LEARNED:
             return self
         return FastPath(self._record, self._own_id, (*self.learned, *sorted(new)))

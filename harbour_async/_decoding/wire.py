@@ -17,8 +17,7 @@ from harbour_async._decoding.generated import generate
 
 _NOTHING = Annotated[int, Meta(gt=0, lt=0)]  # no value is of this type
 
-UNSENT = "\x7f"
-"""Stands in for the wire name of what never comes over the wire."""
+_UNSENT = "\x7f"  # stands in for the wire name of what never comes over the wire
 
 
 class Wire(Struct):
@@ -44,7 +43,7 @@ def derive(fields: Fields) -> type[Wire]:
         attribute = f"raw_{name}" if name in fields.made else name
         columns.append(_column(attribute, scanned_as(fields.shapes[name]), name))
     columns += [_column(x, Raw, name) for x, name in fields.unknown.items()]
-    columns.append(_column("raw_extra", _NOTHING, UNSENT))
+    columns.append(_column("raw_extra", _NOTHING, _UNSENT))
     functions = generate(fields)
     wire: Any = msgspec.defstruct(
         "Wire",

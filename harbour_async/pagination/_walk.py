@@ -102,7 +102,7 @@ class Walk(Generic[T]):
             await self._flight.close()
             self._finish()
         except BaseException as error:
-            self._broken = True
+            self._broken |= self._stopped is None  # else it was left, or had enough
             await self.close(f"ended by {type(error).__name__}")
             if isinstance(error, HarbourError):
                 error.resume_token = self.token

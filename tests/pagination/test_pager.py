@@ -160,6 +160,16 @@ async def test_a_walk_that_was_cancelled_does_not_seem_to_have_ended(order: str 
     assert len(taken) + len(rest) == 500
 
 
+async def test_a_walk_that_somebody_closed_just_ends() -> None:
+    iterator = aiter(pager(world(500, delay=9), page_size=10))
+    waiting = asyncio.create_task(anext(iterator))
+    await asyncio.sleep(0)
+    await iterator.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert [record async for record in iterator] == []
+
+
 async def test_async_with_has_stopped_everything_when_it_is_left() -> None:
     made = world(500, delay=50)
     async with pager(made, page_size=10) as walk:
