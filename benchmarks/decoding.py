@@ -22,7 +22,7 @@ import orjson
 from cattrs.preconf.orjson import make_converter
 
 from benchmarks import _harness
-from harbour_async._decoding import decode_chunk, to_json
+from harbour_async._decoding import decode_rows, to_json
 from harbour_async.models import Verification
 
 EXAMPLE = Path(__file__).parent.parent / "tests/decoding/fixtures/verification_list.json"
@@ -81,7 +81,7 @@ def by_pydantic() -> Decode:
 
 def contenders() -> dict[str, Decode]:
     found = {
-        "harbour_async": lambda body: decode_chunk(Verification, body).items,
+        "harbour_async": lambda body: decode_rows(Verification, body).items,
         "msgspec, payloads raw": by_structs(),
         "orjson.loads": lambda body: orjson.loads(body)["items"],
         "orjson + cattrs": by_cattrs(),

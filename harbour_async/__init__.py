@@ -1,69 +1,38 @@
 """The asyncio client for Harbour's API v2.2: agreements and identity verification.
 
-``HarbourSession`` is the way in; everything else here is what it takes, gives or raises.
+``HarbourSession`` is the way in; everything else here is what it takes, gives or raises. The names
+are listed in ``_public``.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harbour_async import catalog as catalog, errors as errors, sandbox as sandbox
     from harbour_async._public import *
-
-__all__ = [
-    "APIConnectionError",
-    "APIStatusError",
-    "APITimeoutError",
-    "AuthenticationError",
-    "BadRequestError",
-    "Budget",
-    "BudgetSnapshot",
-    "ConfigurationError",
-    "ConflictError",
-    "DeadlineExceededError",
-    "DecodeError",
-    "HarbourError",
-    "HarbourSession",
-    "IncompleteListingError",
-    "InternalServerError",
-    "NotFoundError",
-    "Page",
-    "Pager",
-    "PagingReport",
-    "PermissionDeniedError",
-    "Priority",
-    "RateLimit",
-    "RateLimitError",
-    "RedisBudget",
-    "Retry",
-    "SessionClosedError",
-    "Timeout",
-    "UnprocessableEntityError",
-    "Verification",
-    "VerificationReceipt",
-    "VerificationResult",
-    "VerificationStatus",
-    "VerificationSubStatus",
-    "VerificationSubtype",
-    "VerificationTier",
-    "VerificationType",
-    "Webhook",
-    "WebhookEvent",
-    "WebhookEventType",
-    "WebhookReceipt",
-    "to_dict",
-    "to_json",
-]
 
 
 def __getattr__(name: str) -> Any:
-    # The names come when the first is asked for: pytest loads this package at every start, for
-    # its plugin, and should not have to load aiohttp with it.
-    if name not in __all__:
+    # The names are loaded when the first one is asked for (PEP 562): pytest imports this package
+    # at every start, for its plugin, and should not have to load aiohttp with it.
+    if name == "__all__":
+        return _public_names()
+    if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    public = import_module("harbour_async._public")
-    globals().update({each: getattr(public, each) for each in __all__})
-    return globals()[name]
+    if find_spec(f"{__name__}.{name}"):
+        return import_module(f"{__name__}.{name}")
+    if name not in _public_names():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("harbour_async._public"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return _public_names()
+
+
+def _public_names() -> list[str]:
+    public = import_module("harbour_async._public")
+    return sorted(name for name in vars(public) if name[0].isalpha())

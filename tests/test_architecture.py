@@ -15,7 +15,7 @@ PACKAGE = Path(harbour_async.__file__).parent
 
 # Imports point down only. A package is one room.
 LAYERS = [
-    {"errors", "models", "catalog", "settings", "_chunk", "_record"},
+    {"errors", "models", "catalog", "settings", "_report", "_rows", "_record"},
     {"_decoding", "_wire"},
     {"_transport", "_retry", "budget"},
     {"_caller", "pagination", "resources"},
@@ -97,6 +97,14 @@ def test_the_public_names_are_sorted_and_there() -> None:
     names = harbour_async.__all__
     assert names == sorted(names)
     assert all(hasattr(harbour_async, name) for name in names)
+    assert dir(harbour_async) == names
+
+
+@pytest.mark.parametrize("name", ["catalog", "errors", "sandbox"])
+def test_public_modules_are_attributes_of_the_package(name: str) -> None:
+    code = f"import harbour_async; print(harbour_async.{name}.__name__)"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout.strip() == f"harbour_async.{name}"
 
 
 PUBLIC = """

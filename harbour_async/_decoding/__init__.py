@@ -2,18 +2,18 @@
 
 from harbour_async._decoding.codec import decode_any, encode_json
 from harbour_async._decoding.records import (
-    decode_chunk,
     decode_page,
     decode_record,
+    decode_rows,
     to_dict,
     to_json,
 )
 
 __all__ = [
     "decode_any",
-    "decode_chunk",
     "decode_page",
     "decode_record",
+    "decode_rows",
     "encode_json",
     "to_dict",
     "to_json",

@@ -15,11 +15,11 @@ import msgspec
 from msgspec import defstruct
 from msgspec.json import Decoder
 
-from harbour_async._chunk import Chunk
 from harbour_async._decoding import columns, rules
 from harbour_async._decoding.fields import Fields
 from harbour_async._decoding.wire import Wire, derive
 from harbour_async._record import Record, views
+from harbour_async._rows import Rows
 
 R = TypeVar("R", bound=Record)
 
@@ -62,7 +62,7 @@ class FastPath(Generic[R]):
         columns.check_text(body)
         return self._checked([self._scan_one(body)]).items[0]
 
-    def chunk(self, body: bytes) -> Chunk[R]:
+    def rows(self, body: bytes) -> Rows[R]:
         """The page of a listing in ``body``."""
         columns.check_text(body)
         page = self._scan_page(body)
@@ -71,7 +71,7 @@ class FastPath(Generic[R]):
                 rules.count(number)
         return self._checked(page.items, rules.count(page.total))
 
-    def _checked(self, items: Sequence[Wire], total: int = 1) -> Chunk[R]:
+    def _checked(self, items: Sequence[Wire], total: int = 1) -> Rows[R]:
         ids, *moments = self._settle(items)
         keys: list[int | None] = [None] * len(items)
         for name, column in zip(self._moments, moments, strict=True):
@@ -79,4 +79,4 @@ class FastPath(Generic[R]):
                 keys = columns.to_micros(column)
             else:
                 columns.check_moments(column)
-        return Chunk(items=views(self._record, items), ids=ids, keys=keys, total=total)
+        return Rows(items=views(self._record, items), ids=ids, keys=keys, total=total)

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import attrs
 import msgspec
 
-from harbour_async._chunk import Chunk
 from harbour_async._decoding import fast, rules
 from harbour_async._decoding.codec import decode_any, encode_json
 from harbour_async._decoding.wire import Wire
 from harbour_async._record import Record, source_of
+from harbour_async._rows import Rows
 from harbour_async.models import Page, WebhookEvent
 
 R = TypeVar("R", bound=Record)
@@ -38,16 +38,16 @@ def decode_record(cls: type[R], body: bytes) -> R:
     return record
 
 
-def decode_chunk(cls: type[R], body: bytes) -> Chunk[R]:
+def decode_rows(cls: type[R], body: bytes) -> Rows[R]:
     """A page of a listing, as a walk over it wants it."""
-    scan = _fast_path(cls).chunk
+    scan = _fast_path(cls).rows
     try:
         return scan(body)
     except fast.FAILURES:
         pass
     page = _explained_page(cls, body)
     moments = [getattr(record, "created_at", None) for record in page.items]
-    return Chunk(
+    return Rows(
         items=page.items,
         ids=[getattr(record, _own_id(cls)) for record in page.items],
         keys=[None if moment is None else rules.micros(moment) for moment in moments],
@@ -57,7 +57,7 @@ def decode_chunk(cls: type[R], body: bytes) -> Chunk[R]:
 
 def decode_page(cls: type[R], body: bytes) -> Page[R]:
     """A page of a listing, as a user wants it (guide: "List verifications", "Response Body")."""
-    scan = _fast_path(cls).chunk
+    scan = _fast_path(cls).rows
     try:
         records = scan(body).items
     except fast.FAILURES:

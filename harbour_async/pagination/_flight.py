@@ -9,12 +9,12 @@ from typing import Any, Generic, TypeVar
 
 from attrs import define
 
-from harbour_async._chunk import Chunk
+from harbour_async._rows import Rows
 from harbour_async.pagination._windows import Window
 
 T = TypeVar("T")
 
-Fetch = Callable[[int, int], Awaitable[Chunk[T]]]
+Fetch = Callable[[int, int], Awaitable[Rows[T]]]
 
 
 @define
@@ -31,10 +31,10 @@ class Flight(Generic[T]):
 
     def __init__(self, fetch: Fetch[T]) -> None:
         self._fetch = fetch
-        self._tasks: deque[tuple[Request, asyncio.Task[Chunk[T]]]] = deque()
-        self._stopping: set[asyncio.Task[Chunk[T]]] = set()
+        self._tasks: deque[tuple[Request, asyncio.Task[Rows[T]]]] = deque()
+        self._stopping: set[asyncio.Task[Rows[T]]] = set()
         self._total = 0
-        self._kept: tuple[Request, Chunk[T]] | None = None
+        self._kept: tuple[Request, Rows[T]] | None = None
         self.upcoming = 0
         self.sent = 0
 
@@ -48,36 +48,34 @@ class Flight(Generic[T]):
     def send(self, window: Window, *, first: bool = False) -> None:
         """Ask for a window; its answer comes after those asked for before, or ``first`` of all."""
         if self._kept and self._kept[0].window == window and not first:
-            request, chunk = self._kept
+            request, rows = self._kept
             self._kept = None
-            self._enqueue(request, _answered(chunk), first=False)
+            self._enqueue(request, _answered(rows), first=False)
         else:
             self._enqueue(Request(window, self.upcoming, self._total), self._ask(window), first)
             self.upcoming += 1
 
-    def keep(self, request: Request, chunk: Chunk[T]) -> None:
+    def keep(self, request: Request, rows: Rows[T]) -> None:
         """The next ``send`` of this window gets this answer instead of a request."""
-        self._kept = request, chunk
+        self._kept = request, rows
 
-    def put_back(self, request: Request, chunk: Chunk[T]) -> None:
+    def put_back(self, request: Request, rows: Rows[T]) -> None:
         """This answer comes first again."""
-        self._enqueue(request, _answered(chunk), first=True)
+        self._enqueue(request, _answered(rows), first=True)
 
-    def _enqueue(
-        self, request: Request, answer: Coroutine[Any, Any, Chunk[T]], first: bool
-    ) -> None:
+    def _enqueue(self, request: Request, answer: Coroutine[Any, Any, Rows[T]], first: bool) -> None:
         entry = request, asyncio.create_task(answer)
         if first:
             self._tasks.appendleft(entry)
         else:
             self._tasks.append(entry)
 
-    async def receive(self) -> tuple[Request, Chunk[T]]:
+    async def receive(self) -> tuple[Request, Rows[T]]:
         """The answer to the oldest request; raises what fetching it raised."""
         request, task = self._tasks[0]
-        chunk = await task
+        rows = await task
         self._tasks.popleft()
-        return request, chunk
+        return request, rows
 
     def drop(self) -> None:
         """Cancel whatever is on its way. Nothing is sent after this returns."""
@@ -94,17 +92,17 @@ class Flight(Generic[T]):
         if self._stopping:
             await asyncio.wait(list(self._stopping))
 
-    async def _ask(self, window: Window) -> Chunk[T]:
+    async def _ask(self, window: Window) -> Rows[T]:
         self.sent += 1
-        chunk = await self._fetch(window.page, window.size)
-        self._total = chunk.total
-        return chunk
+        rows = await self._fetch(window.page, window.size)
+        self._total = rows.total
+        return rows
 
-    def _stopped(self, task: asyncio.Task[Chunk[T]]) -> None:
+    def _stopped(self, task: asyncio.Task[Rows[T]]) -> None:
         self._stopping.discard(task)
         if not task.cancelled():
             task.exception()  # marks it as seen: nobody waits for this answer any more
 
 
-async def _answered(chunk: Chunk[T]) -> Chunk[T]:
-    return chunk
+async def _answered(rows: Rows[T]) -> Rows[T]:
+    return rows

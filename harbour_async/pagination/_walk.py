@@ -10,13 +10,13 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from harbour_async._chunk import Chunk
+from harbour_async._report import PagingReport
+from harbour_async._rows import Rows
 from harbour_async.errors import HarbourError, IncompleteListingError
 from harbour_async.pagination import _token
 from harbour_async.pagination._answer import Answer, picked
 from harbour_async.pagination._flight import Fetch, Flight, Request
 from harbour_async.pagination._plan import Plan, Use, Verdict
-from harbour_async.pagination._report import PagingReport
 from harbour_async.pagination._scan import Scan
 from harbour_async.pagination._windows import Window, aligned, patience
 
@@ -160,36 +160,36 @@ class Walk(Generic[T]):
             depth = min(depth, math.ceil(missing / self._options.page_size))
         return 0 if self._plan.done or self._stopped else depth
 
-    def _accept(self, request: Request, chunk: Chunk[T]) -> None:
-        answer = self._read(request, chunk)
+    def _accept(self, request: Request, rows: Rows[T]) -> None:
+        answer = self._read(request, rows)
         verdict = self._plan.take(answer)
         if self._plan.reason and not isinstance(self._plan, Scan):
             verdict = self._fall_back(answer)
         if verdict.astray:
             self._flight.drop()
         if verdict.use is Use.LATER:
-            self._flight.keep(request, chunk)
+            self._flight.keep(request, rows)
         if verdict.use is Use.AGAIN:
-            self._flight.put_back(request, chunk)
+            self._flight.put_back(request, rows)
         if verdict.first:
             self._flight.send(verdict.first, first=True)
-        items = self._limited(picked(chunk.items, verdict.fresh))
-        self._batch = picked(chunk.ids, verdict.fresh[: len(items)])
+        items = self._limited(picked(rows.items, verdict.fresh))
+        self._batch = picked(rows.ids, verdict.fresh[: len(items)])
         self._pages += bool(items)
         self.left.extend(reversed(items))
         self.window = request.window
         if verdict.use is Use.SPENT:
-            self._dropped += len(chunk.items) - len(verdict.fresh)
-            chunk.items = []  # the event loop still has the task, and so this chunk
+            self._dropped += len(rows.items) - len(verdict.fresh)
+            rows.items = []  # the event loop still has the task, and so these rows
 
-    def _read(self, request: Request, chunk: Chunk[T]) -> Answer:
-        self.total = chunk.total
+    def _read(self, request: Request, rows: Rows[T]) -> Answer:
+        self.total = rows.total
         if self._first_total is None:
-            self._first_total = chunk.total
-        keys = chunk.keys
+            self._first_total = rows.total
+        keys = rows.keys
         if self._options.order and self._options.order.endswith("DESC"):
             keys = [None if key is None else -key for key in keys]
-        return Answer(request, chunk.ids, keys, chunk.total, self._flight.upcoming)
+        return Answer(request, rows.ids, keys, rows.total, self._flight.upcoming)
 
     def _fall_back(self, answer: Answer) -> Verdict:
         """Nothing can be proved any more: read all pages, and give what was not given yet."""

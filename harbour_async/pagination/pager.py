@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from attrs import evolve
 
+from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
 from harbour_async.pagination import _token
 from harbour_async.pagination._cursor import Cursor
@@ -19,7 +20,6 @@ from harbour_async.pagination._iteration import Pages, Records
 from harbour_async.pagination._newest_first import NewestFirst
 from harbour_async.pagination._oldest_first import OldestFirst
 from harbour_async.pagination._plan import Plan
-from harbour_async.pagination._report import PagingReport
 from harbour_async.pagination._scan import Scan
 from harbour_async.pagination._walk import Options, Walk
 from harbour_async.pagination._windows import LARGEST
@@ -40,7 +40,7 @@ class Pager(Generic[T]):
     Tasks that share one ``aiter(pager)`` share its records: each goes to one of them.
     What ``fetch`` raises ends the walk, with the ``resume_token`` on it if it is a HarbourError.
 
-    fetch: answers page (from 1) and size (1 to 100) with a Chunk of one moment.
+    fetch: answers page (from 1) and size (1 to 100) with a Rows of one moment.
     listing: identifies resource and filters, so that a token of another listing is refused.
     order: "field ASC" or "field DESC"; None if the server's order is not known.
     page_size: records a page, 1 to 100.

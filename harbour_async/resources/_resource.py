@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from harbour_async._caller import Caller
-from harbour_async._chunk import Chunk
-from harbour_async._decoding import decode_chunk, decode_page
+from harbour_async._decoding import decode_page, decode_rows
 from harbour_async._retry import AlreadyDeletedError
+from harbour_async._rows import Rows
 from harbour_async._wire import Request, query, segment, whole
 from harbour_async.errors import ConfigurationError, NotFoundError
 from harbour_async.models import Page
@@ -115,13 +115,13 @@ class Resource:
         deadline: float | None = None
         filters = query(params)
 
-        async def fetch(number: int, size: int) -> Chunk[Any]:
+        async def fetch(number: int, size: int) -> Rows[Any]:
             nonlocal deadline
             if limit is not None and deadline is None:
                 deadline = self._deadline(limit)
             request = _page_request(path, filters, number, size)
             answer = await self._caller.call(request, priority=priority, deadline=deadline)
-            return decode_chunk(record, answer)
+            return decode_rows(record, answer)
 
         listing = repr((path, sorted(params.items())))
         return Pager(fetch, listing=listing, order=order, **walk)

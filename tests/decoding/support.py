@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harbour_async._chunk import Chunk
-from harbour_async._decoding import decode_any, decode_chunk, rules
+from harbour_async._decoding import decode_any, decode_rows, rules
+from harbour_async._rows import Rows
 from harbour_async.errors import DecodeError
 from harbour_async.models import (
     Page,
@@ -62,5 +62,5 @@ def explained_items(cls: Any, body: bytes) -> Any:
 
 
 def chunk_items(cls: Any, body: bytes) -> Any:
-    chunk: Chunk[Any] = decode_chunk(cls, body)
-    return chunk.items
+    rows: Rows[Any] = decode_rows(cls, body)
+    return rows.items

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from harbour_async._decoding import (
-    decode_chunk,
     decode_page,
     decode_record,
+    decode_rows,
     fast,
     records,
     rules,
@@ -97,7 +97,7 @@ def test_the_guides_pages_take_the_fast_path(
     name: str, cls: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forbid(monkeypatch)
-    assert decode_chunk(cls, guide(name)).items
+    assert decode_rows(cls, guide(name)).items
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_usual_variations_take_the_fast_path(
     forbid(monkeypatch)
     body = json.dumps({"verification_id": "a", **field}, ensure_ascii=False).encode()
     assert decode_record(Verification, body).verification_id == "a"
-    assert decode_chunk(Verification, page_of({"verification_id": "b"}, json.loads(body))).items
+    assert decode_rows(Verification, page_of({"verification_id": "b"}, json.loads(body))).items
 
 
 def test_a_field_the_server_has_learned_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,9 +126,9 @@ def test_a_field_the_server_has_learned_is_learned(monkeypatch: pytest.MonkeyPat
         {"verification_id": "b", "flag": None},
         {"verification_id": "c"},
     )
-    first = decode_chunk(Verification, body).items
+    first = decode_rows(Verification, body).items
     forbid(monkeypatch)
-    again = decode_chunk(Verification, body).items
+    again = decode_rows(Verification, body).items
     assert again == first
     assert [record.extra for record in again] == [
         {"risk": {"score": 1}, "é": 1.5},
@@ -160,9 +160,9 @@ def test_a_record_does_not_keep_its_page_alive(learned: bool) -> None:
     fields = {"latest_response": {"x": "y"}, "verification_metadata": {}, "risk": {"score": 1}}
     body = page_of(*({"verification_id": n, **fields} for n in "abcdefgh"))
     if learned:
-        decode_chunk(Verification, body)
+        decode_rows(Verification, body)
     references = sys.getrefcount(body)
-    record = decode_chunk(Verification, body).items[0]
+    record = decode_rows(Verification, body).items[0]
     assert sys.getrefcount(body) == references
     assert record.extra == {"risk": {"score": 1}}
 
@@ -180,5 +180,5 @@ def test_a_number_beyond_double_in_a_payload_is_kept_as_it_came(number: bytes) -
 def test_an_empty_page_and_one_beyond_the_end() -> None:
     page = decode_page(Verification, b'{"items": [], "total": "7", "page": 9, "size": 50}')
     assert (page.items, page.total, page.page) == ([], 7, 9)
-    chunk = decode_chunk(Verification, b'{"items": [], "total": 0}')
-    assert (chunk.items, chunk.ids, chunk.keys, chunk.total) == ([], [], [], 0)
+    rows = decode_rows(Verification, b'{"items": [], "total": 0}')
+    assert (rows.items, rows.ids, rows.keys, rows.total) == ([], [], [], 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harbour_async._decoding import decode_chunk, decode_page, decode_record, to_dict, to_json
+from harbour_async._decoding import decode_page, decode_record, decode_rows, to_dict, to_json
 from harbour_async.models import (
     Verification,
     VerificationReceipt,
@@ -49,21 +49,21 @@ def test_nothing_of_a_single_object_is_lost(name: str, cls: Any) -> None:
 
 @pytest.mark.parametrize(("name", "cls"), LISTS)
 def test_a_page_and_a_chunk_hold_the_same(name: str, cls: Any) -> None:
-    page, chunk = decode_page(cls, guide(name)), decode_chunk(cls, guide(name))
+    page, rows = decode_page(cls, guide(name)), decode_rows(cls, guide(name))
     sent = json.loads(guide(name))
-    assert page.items == chunk.items
+    assert page.items == rows.items
     assert (page.total, page.page, page.size, page.pages) == tuple(
         sent[field] for field in ("total", "page", "size", "pages")
     )
-    assert chunk.total == page.total
+    assert rows.total == page.total
     assert decode_page(cls, to_json(page)) == page
     assert json.loads(to_json(page)) == to_dict(page)
 
 
 def test_a_listed_verification() -> None:
-    chunk = decode_chunk(Verification, guide("verification_list"))
-    [record] = chunk.items
-    assert record.verification_id == chunk.ids[0]
+    rows = decode_rows(Verification, guide("verification_list"))
+    [record] = rows.items
+    assert record.verification_id == rows.ids[0]
     assert record.result is VerificationResult.VERIFIED
     assert record.status == "Accepted"
     assert type(record.status) is str
@@ -71,7 +71,7 @@ def test_a_listed_verification() -> None:
     assert record.verification_subtype is None
     assert record.is_scan is False
     assert record.created_at == datetime(2023, 5, 25, 18, 8, 36, tzinfo=UTC)
-    assert chunk.keys == [1_685_038_116_000_000]
+    assert rows.keys == [1_685_038_116_000_000]
     assert record.latest_response is not None
     assert len(record.latest_response["activity_log"]) == 5
     assert record.verification_metadata == {"your_internal_user_id": 123}
@@ -79,7 +79,7 @@ def test_a_listed_verification() -> None:
 
 
 def test_listed_webhooks() -> None:
-    first, second = decode_chunk(Webhook, guide("webhook_list")).items
+    first, second = decode_rows(Webhook, guide("webhook_list")).items
     assert first.event_types == [
         WebhookEventType.VERIFICATION,
         WebhookEventType.AGREEMENT_VIEWED,
@@ -104,10 +104,10 @@ def test_receipts_keep_microseconds(name: str) -> None:
 
 
 def test_one_bare_event_is_a_page_of_one() -> None:
-    page, chunk = (
+    page, rows = (
         decode_page(WebhookEvent, guide("event_list")),
-        decode_chunk(WebhookEvent, guide("event_list")),
+        decode_rows(WebhookEvent, guide("event_list")),
     )
     assert (page.total, page.page, page.size, page.pages) == (1, 1, 1, 1)
-    assert page.items == chunk.items == [decode_record(WebhookEvent, guide("event_get"))]
-    assert (chunk.ids, chunk.keys, chunk.total) == ([None], [None], 1)
+    assert page.items == rows.items == [decode_record(WebhookEvent, guide("event_get"))]
+    assert (rows.ids, rows.keys, rows.total) == ([None], [None], 1)

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from hypothesis import given, strategies as st
 
-from harbour_async._decoding import decode_chunk, decode_page, decode_record, to_dict
+from harbour_async._decoding import decode_page, decode_record, decode_rows, to_dict
 from harbour_async.errors import DecodeError
 from harbour_async.models import (
     Page,
@@ -36,7 +36,7 @@ zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(mi
 def created(value: Any) -> datetime | None:
     body = dumps({"verification_id": "x", "created_at": value})
     record = decode_record(Verification, body)
-    [key] = decode_chunk(Verification, page_of(json.loads(body))).keys
+    [key] = decode_rows(Verification, page_of(json.loads(body))).keys
     if record.created_at is not None:
         assert record.created_at.tzinfo is UTC
         assert key == (record.created_at - EPOCH) // timedelta(microseconds=1)
@@ -75,7 +75,7 @@ def test_what_is_no_timestamp(field: str, value: Any) -> None:
     assert outcome(decode_record, Verification, dumps(record)) == ("DecodeError", f"$.{field}")
     # In a column that is otherwise as usual, too.
     page = page_of({"verification_id": "y", field: "1685038116000"}, record)
-    assert outcome(decode_chunk, Verification, page) == ("DecodeError", f"$.items[1].{field}")
+    assert outcome(decode_rows, Verification, page) == ("DecodeError", f"$.items[1].{field}")
 
 
 @pytest.mark.parametrize("value", ["007", "-0", "-5", "0", "00"])
@@ -152,7 +152,7 @@ def test_no_type_is_coerced_into_another(cls: Any, field: str, kind: str) -> Non
     body = dumps(wrong).replace(b"Infinity", b"1e999")
     assert outcome(decode_record, cls, body) == ("DecodeError", f"$.{field}{index}")
     page = page_of(ids(cls), wrong).replace(b"Infinity", b"1e999")
-    assert outcome(decode_chunk, cls, page) == ("DecodeError", f"$.items[1].{field}{index}")
+    assert outcome(decode_rows, cls, page) == ("DecodeError", f"$.items[1].{field}{index}")
     assert outcome(decode_page, cls, page) == ("DecodeError", f"$.items[1].{field}{index}")
 
 
@@ -189,7 +189,7 @@ def test_counts_are_integers_or_digits(field: str) -> None:
     for wrong in NO_COUNT:
         body = page_of(**{field: wrong})
         assert outcome(decode_page, Webhook, body) == ("DecodeError", f"$.{field}")
-        assert outcome(decode_chunk, Webhook, body) == ("DecodeError", f"$.{field}")
+        assert outcome(decode_rows, Webhook, body) == ("DecodeError", f"$.{field}")
 
 
 def with_payload(payload: bytes) -> bytes:
@@ -222,7 +222,7 @@ def with_payload(payload: bytes) -> bytes:
     ],
 )
 def test_nonsense_is_a_decode_error(body: bytes, path: str) -> None:
-    assert outcome(decode_chunk, Verification, body) == ("DecodeError", path)
+    assert outcome(decode_rows, Verification, body) == ("DecodeError", path)
     assert outcome(decode_page, Verification, body) == ("DecodeError", path)
 
 

@@ -7,7 +7,7 @@ from random import Random
 
 from attrs import define, field
 
-from harbour_async._chunk import Chunk
+from harbour_async._rows import Rows
 from harbour_async.errors import APIConnectionError, IncompleteListingError
 from harbour_async.pagination import Pager, PagingReport
 from tests.pagination.world import Record, World
@@ -66,7 +66,7 @@ class Schedule:
                     world.delete(r.randrange(min(len(world.records), reach)))
                 world.create(r.choice([0, 0, count]))
 
-    async def fetch(self, page: int, size: int) -> Chunk[Record]:
+    async def fetch(self, page: int, size: int) -> Rows[Record]:
         return await self.world.fetch(page, size)
 
     async def run(self) -> Outcome:
@@ -151,14 +151,14 @@ class Troubled(Schedule):
         self.readers = self.trouble.choice([1, 3])
         self.cuts = self.delete_each = 0
 
-    async def fetch(self, page: int, size: int) -> Chunk[Record]:
+    async def fetch(self, page: int, size: int) -> Rows[Record]:
         if self._fails():
             self.world.requests.append((page, size))
             raise APIConnectionError("not sent")
-        chunk = await super().fetch(page, size)
+        rows = await super().fetch(page, size)
         if self._fails():
             raise APIConnectionError("answer lost")
-        return chunk
+        return rows
 
     def _fails(self) -> bool:
         fails = self.failures > 0 and self.trouble.random() < 0.05

@@ -9,13 +9,13 @@ from random import Random
 import pytest
 from attrs import evolve
 
-from harbour_async._chunk import Chunk
+from harbour_async._rows import Rows
 from harbour_async.errors import IncompleteListingError
 from harbour_async.pagination import Pager, PagingReport
 from tests.pagination.world import Record, World
 
 ORDERS = ["created_at DESC", "created_at ASC"]
-Distort = Callable[[int, int, Chunk[Record]], Chunk[Record]]
+Distort = Callable[[int, int, Rows[Record]], Rows[Record]]
 
 
 def world(order: str, count: int, *, ties: float = 0.0, delay: int = 2) -> World:
@@ -40,7 +40,7 @@ async def unproved_walk(
 ) -> tuple[list[str], PagingReport]:
     """Walk a server whose answers are distorted; IncompleteListingError has to come at the end."""
 
-    async def fetch(page: int, page_size: int) -> Chunk[Record]:
+    async def fetch(page: int, page_size: int) -> Rows[Record]:
         return distort(page, page_size, await made.fetch(page, page_size))
 
     order = "created_at ASC" if made.ascending else "created_at DESC"
@@ -161,7 +161,7 @@ async def test_a_server_that_keeps_no_order_yields_all_and_names_the_page(
 ) -> None:
     made = world(order, 60)
     Random(4).shuffle(made.records)
-    given, report = await unproved_walk(made, lambda _page, _size, chunk: chunk, size)
+    given, report = await unproved_walk(made, lambda _page, _size, rows: rows, size)
     assert len(given) == 60
     assert report.reason is not None
     assert report.reason.endswith("is not in the order asked for")
@@ -171,7 +171,7 @@ async def test_a_server_that_keeps_no_order_yields_all_and_names_the_page(
 async def test_one_record_out_of_order_far_behind_is_not_passed_in_silence(order: str) -> None:
     made = world(order, 95)
     made.records.insert(17, made.records.pop(77))
-    given, report = await unproved_walk(made, lambda _page, _size, chunk: chunk)
+    given, report = await unproved_walk(made, lambda _page, _size, rows: rows)
     assert len(given) == 95
     assert report.reason is not None
 
@@ -180,9 +180,9 @@ async def test_one_record_out_of_order_far_behind_is_not_passed_in_silence(order
 async def test_a_record_without_created_at_is_not_passed_in_silence(order: str) -> None:
     made = world(order, 60)
 
-    def without_key(_page: int, _size: int, chunk: Chunk[Record]) -> Chunk[Record]:
-        keys = [None if r.id == "r20" else r.key for r in chunk.items]
-        return evolve(chunk, keys=keys)
+    def without_key(_page: int, _size: int, rows: Rows[Record]) -> Rows[Record]:
+        keys = [None if r.id == "r20" else r.key for r in rows.items]
+        return evolve(rows, keys=keys)
 
     given, report = await unproved_walk(made, without_key)
     assert len(given) == 60
@@ -195,8 +195,8 @@ async def test_a_record_without_created_at_is_not_passed_in_silence(order: str) 
 async def test_a_wrong_total_is_not_believed(order: str, total: int) -> None:
     made = world(order, 60)
 
-    def wrong(_page: int, _size: int, chunk: Chunk[Record]) -> Chunk[Record]:
-        return evolve(chunk, total=total)
+    def wrong(_page: int, _size: int, rows: Rows[Record]) -> Rows[Record]:
+        return evolve(rows, total=total)
 
     given, report = await unproved_walk(made, wrong)
     assert len(given) == 60
@@ -210,10 +210,10 @@ async def test_a_wrong_total_is_not_believed(order: str, total: int) -> None:
 async def test_a_page_that_stays_short_is_not_passed_in_silence(order: str, kept: int) -> None:
     made = world(order, 60)
 
-    def short(page: int, size: int, chunk: Chunk[Record]) -> Chunk[Record]:
+    def short(page: int, size: int, rows: Rows[Record]) -> Rows[Record]:
         if not (page - 1) * size <= 25 < page * size:
-            return chunk
-        return Chunk(chunk.items[:kept], chunk.ids[:kept], chunk.keys[:kept], chunk.total)
+            return rows
+        return Rows(rows.items[:kept], rows.ids[:kept], rows.keys[:kept], rows.total)
 
     given, report = await unproved_walk(made, short)
     assert len(given) >= 50
@@ -226,13 +226,13 @@ async def test_a_page_that_comes_short_once_is_asked_for_again(order: str) -> No
     made = world(order, 60)
     stumbled = False
 
-    async def fetch(page: int, size: int) -> Chunk[Record]:
+    async def fetch(page: int, size: int) -> Rows[Record]:
         nonlocal stumbled
-        chunk = await made.fetch(page, size)
+        rows = await made.fetch(page, size)
         if page == 3 and not stumbled:
             stumbled = True
-            return Chunk([], [], [], chunk.total)
-        return chunk
+            return Rows([], [], [], rows.total)
+        return rows
 
     pager = Pager(fetch, listing="records", order=order, page_size=10)
     assert len(await pager.to_list()) == 60
@@ -242,10 +242,10 @@ async def test_a_page_that_comes_short_once_is_asked_for_again(order: str) -> No
 async def test_the_same_id_twice_on_a_page_is_given_once() -> None:
     made = world(ORDERS[0], 30)
 
-    def doubled(page: int, size: int, chunk: Chunk[Record]) -> Chunk[Record]:
+    def doubled(page: int, size: int, rows: Rows[Record]) -> Rows[Record]:
         if page != 2 or size != 10:
-            return chunk
-        return evolve(chunk, ids=[*chunk.ids[:-1], chunk.ids[0]])
+            return rows
+        return evolve(rows, ids=[*rows.ids[:-1], rows.ids[0]])
 
     given, report = await unproved_walk(made, doubled)
     assert report.reason == "page 2 of size 10 has records without an id of their own"
@@ -257,14 +257,14 @@ async def test_a_list_without_an_end_is_given_up_in_bounded_time(order: str | No
     """Every page is full, and the total is always far away."""
     requests = 0
 
-    async def fetch(page: int, size: int) -> Chunk[str]:
+    async def fetch(page: int, size: int) -> Rows[str]:
         nonlocal requests
         requests += 1
         numbers = range((page - 1) * size, page * size)
         ids: list[str | None] = [f"r{number}" for number in numbers]
         sign = 1 if order == "created_at ASC" else -1
         keys: list[int | None] = [sign * number for number in numbers]
-        return Chunk([str(i) for i in ids], ids, keys, 1000 * requests)
+        return Rows([str(i) for i in ids], ids, keys, 1000 * requests)
 
     pager = Pager(fetch, listing="x", order=order, page_size=10)
     given = []

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from harbour_async._chunk import Chunk
+from harbour_async._rows import Rows
 from harbour_async.pagination import Pager
 
 COUNT = 1_000_000
@@ -28,9 +28,9 @@ class Thing:
 
 @pytest.mark.parametrize("complete", [True, False])
 async def test_nothing_holds_on_to_a_record_that_was_given(complete: bool) -> None:
-    async def fetch(page: int, size: int) -> Chunk[Thing]:
+    async def fetch(page: int, size: int) -> Rows[Thing]:
         indices = range((page - 1) * size, min(50, page * size))
-        return Chunk(
+        return Rows(
             [Thing() for _ in indices], [f"{i}" for i in indices], [-i for i in indices], 50
         )
 
@@ -46,10 +46,10 @@ async def test_nothing_holds_on_to_a_record_that_was_given(complete: bool) -> No
 async def test_a_million_records(order: str) -> None:
     sign = 1 if order.endswith("ASC") else -1
 
-    async def fetch(page: int, size: int) -> Chunk[Thing]:
+    async def fetch(page: int, size: int) -> Rows[Thing]:
         indices = range((page - 1) * size, min(COUNT, page * size))
         ids = [f"{i:036}" for i in indices]
-        return Chunk([Thing() for _ in indices], list(ids), [sign * i for i in indices], COUNT)
+        return Rows([Thing() for _ in indices], list(ids), [sign * i for i in indices], COUNT)
 
     pager = Pager(fetch, listing="things", order=order)
     given = most_alive = 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harbour_async._chunk import Chunk
+from harbour_async._rows import Rows
 from harbour_async.errors import (
     APIConnectionError,
     ConfigurationError,
@@ -205,11 +205,11 @@ async def test_an_error_ends_the_walk_after_all_that_came_before_it(order: str |
     made = world(60, order=order)
     failing = True
 
-    async def fetch(page: int, size: int) -> Chunk[Record]:
-        chunk = await made.fetch(page, size)
+    async def fetch(page: int, size: int) -> Rows[Record]:
+        rows = await made.fetch(page, size)
         if failing and page == 4:
             raise APIConnectionError("gone")
-        return chunk
+        return rows
 
     options: dict[str, Any] = {"listing": "records", "order": order, "page_size": 10}
     given: list[str] = []
@@ -228,7 +228,7 @@ async def test_an_error_ends_the_walk_after_all_that_came_before_it(order: str |
 
 
 async def test_what_is_no_harbour_error_passes_through() -> None:
-    async def fetch(_page: int, _size: int) -> Chunk[Record]:
+    async def fetch(_page: int, _size: int) -> Rows[Record]:
         raise ZeroDivisionError
 
     walk = Pager(fetch, listing="records")
@@ -295,9 +295,9 @@ async def test_what_cannot_be_proved_says_why_and_repeats_no_id(
 
 
 async def test_records_without_an_id_are_never_dropped() -> None:
-    async def fetch(page: int, size: int) -> Chunk[int]:
+    async def fetch(page: int, size: int) -> Rows[int]:
         items = list(range(25))[(page - 1) * size : page * size]
-        return Chunk(items, [None] * len(items), [None] * len(items), 25)
+        return Rows(items, [None] * len(items), [None] * len(items), 25)
 
     assert await Pager(fetch, listing="events", order=None, page_size=10).to_list() == [*range(25)]
 

@@ -9,7 +9,7 @@ from attrs import define
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from harbour_async._chunk import Chunk
+from harbour_async._rows import Rows
 from harbour_async.errors import IncompleteListingError
 from harbour_async.pagination import Pager
 from tests.pagination.world import Record, World
@@ -19,8 +19,8 @@ from tests.pagination.world import Record, World
 class Pending:
     page: int
     size: int
-    answer: asyncio.Future[Chunk[Record]]
-    chunk: Chunk[Record] | None = None
+    answer: asyncio.Future[Rows[Record]]
+    rows: Rows[Record] | None = None
 
 
 class Listing(RuleBasedStateMachine):
@@ -62,7 +62,7 @@ class Listing(RuleBasedStateMachine):
         self.reader = self.loop.create_task(self.read())
         self.turn()
 
-    async def fetch(self, page: int, size: int) -> Chunk[Record]:
+    async def fetch(self, page: int, size: int) -> Rows[Record]:
         pending = Pending(page, size, self.loop.create_future())
         self.pending.append(pending)
         try:
@@ -106,9 +106,9 @@ class Listing(RuleBasedStateMachine):
     def deliver(self, data: st.DataObject) -> None:
         pending = data.draw(st.sampled_from(self.pending))
         self.snapshot(pending)
-        assert pending.chunk is not None
+        assert pending.rows is not None
         if not pending.answer.done():
-            pending.answer.set_result(pending.chunk)
+            pending.answer.set_result(pending.rows)
         self.turn()
 
     @precondition(lambda self: not self.reader.done())
@@ -122,8 +122,8 @@ class Listing(RuleBasedStateMachine):
         self.start()
 
     def snapshot(self, pending: Pending) -> None:
-        if pending.chunk is None:
-            pending.chunk = self.world.snapshot(pending.page, pending.size)
+        if pending.rows is None:
+            pending.rows = self.world.snapshot(pending.page, pending.size)
 
     def teardown(self) -> None:
         try:
@@ -136,9 +136,9 @@ class Listing(RuleBasedStateMachine):
         while not self.reader.done():
             assert self.pending
             self.snapshot(self.pending[0])
-            chunk = self.pending[0].chunk
-            assert chunk is not None
-            self.pending[0].answer.set_result(chunk)
+            rows = self.pending[0].rows
+            assert rows is not None
+            self.pending[0].answer.set_result(rows)
             self.turn()
         self.reader.result()
         assert len(set(self.given)) == len(self.given)

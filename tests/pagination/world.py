@@ -14,7 +14,7 @@ from random import Random
 
 from attrs import define, field, frozen
 
-from harbour_async._chunk import Chunk
+from harbour_async._rows import Rows
 
 
 @frozen
@@ -71,7 +71,7 @@ class World:
             self.delete(self.random.randrange(len(self.records)))
         self.create(creations)
 
-    async def fetch(self, page: int, size: int) -> Chunk[Record]:
+    async def fetch(self, page: int, size: int) -> Rows[Record]:
         assert 1 <= size <= 100
         assert page >= 1
         self.requests.append((page, size))
@@ -80,13 +80,13 @@ class World:
         try:
             await self._turns()
             self.change(self)
-            chunk = self.snapshot(page, size)
+            rows = self.snapshot(page, size)
             await self._turns()
         finally:
             self.in_flight -= 1
-        return chunk
+        return rows
 
-    def snapshot(self, page: int, size: int) -> Chunk[Record]:
+    def snapshot(self, page: int, size: int) -> Rows[Record]:
         count = len(self.records)
         start, end = (page - 1) * size, page * size
         if self.ascending:
@@ -96,7 +96,7 @@ class World:
         if self.watched is None:  # the walk's first answer: from now on these must not get lost
             self.watched = {record.id for record in self.records}
         self.totals.append(count)
-        return Chunk(items, [r.id for r in items], [r.key for r in items], count)
+        return Rows(items, [r.id for r in items], [r.key for r in items], count)
 
     async def _turns(self) -> None:
         for _ in range(self.random.randint(0, self.delay) if self.delay else 0):

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @define
-class Chunk(Generic[T]):
+class Rows(Generic[T]):
     """The records of one answer and what the walk must know of each.
 
     ``ids[i]`` and ``keys[i]`` belong to ``items[i]``: the record's own id (None if the server
