@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from harbour_async.sandbox import _answers
@@ -18,12 +20,22 @@ class MissingError(Exception):
 
 
 class Endpoints:
-    """Handlers over one store. Receipts carry the time of the maker's clock."""
+    """Handlers over one store. Receipts carry the time of the maker's clock.
 
-    def __init__(self, options: Options, store: Store, maker: Maker) -> None:
+    ``between`` is awaited within each list, after counting and before reading the rows.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        store: Store,
+        maker: Maker,
+        between: Callable[[], Awaitable[None]],
+    ) -> None:
         self._options = options
         self._store = store
         self._maker = maker
+        self._between = between
 
     def routes(self) -> list[web.RouteDef]:
         """Single objects in the spellings asked for; lists, creation and events plural only."""
@@ -51,7 +63,7 @@ class Endpoints:
         return routes
 
     async def list_verifications(self, request: web.Request) -> web.Response:
-        return self._page(VERIFICATIONS, request)
+        return await self._page(VERIFICATIONS, request)
 
     async def get_verification(self, request: web.Request) -> web.Response:
         return _answers.answer(self._find(VERIFICATIONS, request.match_info["id"]))
@@ -62,7 +74,7 @@ class Endpoints:
         return _answers.answer({"verification_id": key, "event_datetime": self._maker.tick()})
 
     async def list_webhooks(self, request: web.Request) -> web.Response:
-        return self._page(WEBHOOKS, request)
+        return await self._page(WEBHOOKS, request)
 
     async def get_webhook(self, request: web.Request) -> web.Response:
         webhook = self._find(WEBHOOKS, request.match_info["id"])
@@ -91,8 +103,8 @@ class Endpoints:
     async def list_events(self, request: web.Request) -> web.Response:
         key = self._find(WEBHOOKS, request.match_info["id"])["webhook_id"]
         if self._options.events_shape == "page":
-            return self._page(EVENTS, request, webhook_id=key)
-        newest, _ = self._store.page(EVENTS, parse(EVENTS, {"size": "1"}), webhook_id=key)
+            return await self._page(EVENTS, request, webhook_id=key)
+        newest = self._store.rows(EVENTS, parse(EVENTS, {"size": "1"}, webhook_id=key))
         if not newest:
             raise MissingError
         return web.Response(body=newest[0], content_type="application/json")
@@ -103,12 +115,15 @@ class Endpoints:
             raise MissingError
         return _answers.answer(event)
 
-    def _page(
+    async def _page(
         self, kind: Kind, request: web.Request, *, webhook_id: str | None = None
     ) -> web.Response:
         # Of a parameter given twice the last counts, as in FastAPI.
-        query = parse(kind, dict(request.query.items()))
-        items, total = self._store.page(kind, query, webhook_id=webhook_id)
+        query = parse(kind, dict(request.query.items()), webhook_id=webhook_id)
+        # Two statements, as in fastapi-pagination: they may see two moments of the list.
+        total = self._store.count(kind, query)
+        await self._between()
+        items = self._store.rows(kind, query, shuffle=self._options.shuffle_ties)
         return _answers.page(items, total, query.page, query.size, self._options.envelope)
 
     def _find(self, kind: Kind, key: str) -> Record:

@@ -7,6 +7,7 @@ import inspect
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from harbour_async.sandbox._options import Options
 from harbour_async.sandbox._query import InvalidError
 
 Callback = Callable[[Arrival], object]
+_current: ContextVar[Arrival] = ContextVar("arrival")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -29,6 +31,7 @@ class Gate:
         self.rejections = 0
         self.faults: list[Fault] = []
         self.callbacks: list[Callback] = []
+        self.between_callbacks: list[Callback] = []
         self._options = options
         self._window = RollingWindow()
         self._random = random.Random(options.seed)
@@ -46,10 +49,8 @@ class Gate:
         # The limit stands in front of everything: also what is then refused, or dropped, counts.
         options = self._options
         wait = self._window.wait(arrival.time, options.rate_limit, options.per)
-        for callback in tuple(self.callbacks):
-            result = callback(arrival)
-            if inspect.isawaitable(result):
-                await result
+        _current.set(arrival)
+        await _call(self.callbacks, arrival)
         if wait is not None:
             self.rejections += 1
             response: web.StreamResponse = _answers.too_many(wait, options.retry_after)
@@ -58,6 +59,10 @@ class Gate:
         if request.transport is not None and not request.transport.is_closing():
             arrival.status = response.status
         return response
+
+    async def between_count_and_rows(self) -> None:
+        """Call back for the list that this task is answering."""
+        await _call(self.between_callbacks, _current.get())
 
     async def _admitted(
         self, arrival: Arrival, request: web.Request, handler: Handler
@@ -88,3 +93,10 @@ class Gate:
     def _latency(self) -> float:
         latency = self._options.latency
         return self._random.uniform(*latency) if isinstance(latency, tuple) else latency
+
+
+async def _call(callbacks: list[Callback], arrival: Arrival) -> None:
+    for callback in tuple(callbacks):
+        result = callback(arrival)
+        if inspect.isawaitable(result):
+            await result

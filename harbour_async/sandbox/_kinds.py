@@ -16,6 +16,8 @@ class Kind:
     id_field: str
     fields: tuple[str, ...]
     """What can be ordered by. The first is the default, descending."""
+    indexed: tuple[str, ...]
+    """Those of them that lists of any length are walked by."""
     searched: tuple[str, ...]
     listed: Callable[[Record], Record]
     filters: tuple[str, ...]
@@ -59,6 +61,7 @@ VERIFICATIONS = Kind(
         "is_scan",
         *_VERIFICATION_TEXTS,
     ),
+    indexed=("created_at", "updated_at"),
     searched=_VERIFICATION_TEXTS,
     listed=_listed_verification,
     filters=("search", "order_by", "verification_metadata"),
@@ -76,6 +79,7 @@ WEBHOOKS = Kind(
         "service_status",
         "organization_id",
     ),
+    indexed=("created_at", "updated_at"),
     searched=("webhook_id", "destination_url", "event_types", "notification_emails"),
     listed=_listed_webhook,
     filters=("search", "order_by"),
@@ -84,6 +88,7 @@ EVENTS = Kind(
     table="events",
     id_field="event_id",
     fields=("event_datetime", "event_id", "webhook_id", "event_type"),
+    indexed=("event_datetime", "webhook_id"),
     searched=(),
     listed=dict,
     filters=(),

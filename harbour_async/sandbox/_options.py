@@ -22,6 +22,7 @@ class Options:
     events: int = 5
     seed: int = 0
     ties: int = 1
+    shuffle_ties: bool = False
     database: str = ":memory:"
     api_key: str = "sandbox-key"
     rate_limit: int | None = 100
@@ -44,6 +45,7 @@ class Options:
         self._whole("port", 0, 65535)
         if self.rate_limit is not None:
             self._whole("rate_limit", 1)
+        self._require("shuffle_ties", isinstance(self.shuffle_ties, bool), "True or False")
         self._require("per", _is_seconds(self.per) and self.per > 0, "a number above zero")
         self._require("keepalive_timeout", _is_seconds(self.keepalive_timeout), "seconds")
         self._require("latency", _is_latency(self.latency), "seconds or a pair (low, high)")

@@ -31,6 +31,7 @@ class Query:
     descending: bool
     search: str = ""
     pairs: tuple[str, ...] = ()
+    webhook_id: str | None = None
 
 
 def objection(kind: str, where: tuple[str | int, ...], message: str, **more: Any) -> Record:
@@ -38,7 +39,7 @@ def objection(kind: str, where: tuple[str | int, ...], message: str, **more: Any
     return {"type": kind, "loc": list(where), "msg": message, **more}
 
 
-def parse(kind: Kind, query: Mapping[str, str]) -> Query:
+def parse(kind: Kind, query: Mapping[str, str], *, webhook_id: str | None = None) -> Query:
     """The guide's parameters ("List verifications", "List webhooks"); others are ignored.
 
     Raises ``InvalidError`` with everything that is wrong.
@@ -51,7 +52,7 @@ def parse(kind: Kind, query: Mapping[str, str]) -> Query:
     pairs = _metadata(given.get("verification_metadata", "{}"), objections)
     if objections:
         raise InvalidError(*objections)
-    return Query(page, size, order_by, descending, given.get("search", ""), pairs)
+    return Query(page, size, order_by, descending, given.get("search", ""), pairs, webhook_id)
 
 
 def metadata_pairs(metadata: Mapping[str, Any]) -> tuple[str, ...]:

@@ -109,12 +109,15 @@ class Maker:
             yield record
         self.now = latest
 
-    def verification(self, created_at: int) -> Record:
-        """One verification. Every three belong to one applicant, every fifteen to one link."""
+    def verification(self, created_at: int, *, fresh: bool = False) -> Record:
+        """One verification; a ``fresh`` one was not updated since it was created.
+
+        Every three belong to one applicant, every fifteen to one link.
+        """
         number = self._made
         self._made += 1
         case = self._deck[number % len(self._deck)]
-        updated_at = created_at + self.random.randrange(1_000, 3_600_000)
+        updated_at = created_at if fresh else created_at + self.random.randrange(1_000, 3_600_000)
         return {
             "verification_id": f"VERIFICATION-{created_at}_{self._hex()}",
             "result": case.result,
@@ -131,7 +134,9 @@ class Maker:
             "created_at": created_at,
             "sub_status": case.sub_status,
             "last_status_at": updated_at,
-            "submitted_at": None if case.status == "started" else created_at + 1_000,
+            "submitted_at": None
+            if case.status == "started"
+            else min(created_at + 1_000, updated_at),
             "verification_details": _details(case),
         }
 

@@ -33,8 +33,9 @@ class Sandbox(Options):
 
     Records: ``verifications`` and ``webhooks`` to begin with, ``events`` for each webhook.
     The same ``seed`` gives the same records, in the same order. ``ties`` neighbours share one
-    ``created_at``; 1 keeps them all distinct. ``database`` is where SQLite writes: a new file,
-    or memory.
+    ``created_at``; 1 keeps them all distinct. With ``shuffle_ties`` records with equal keys come
+    in another order in each answer, as from a database without a tie-breaker. ``database`` is
+    where SQLite writes: a new file, or memory.
 
     Limits ("Rate limits"): ``rate_limit`` requests in any ``per`` seconds, None for no limit;
     ``retry_after`` is how a 429 says when to come back (None: it does not). ``latency`` holds
@@ -46,8 +47,8 @@ class Sandbox(Options):
     "Get webhook" answers the object or only ``{webhook_id, event_datetime}``;
     ``events_shape``, whether "List webhook events" answers a page or one bare event.
 
-    ``rate_limit``, ``per``, ``retry_after``, ``latency``, ``envelope``, ``get_webhook`` and
-    ``events_shape`` may be set on a running sandbox too.
+    ``rate_limit``, ``per``, ``retry_after``, ``latency``, ``shuffle_ties``, ``envelope``,
+    ``get_webhook`` and ``events_shape`` may be set on a running sandbox too.
     """
 
     def __post_init__(self) -> None:
@@ -65,9 +66,10 @@ class Sandbox(Options):
         """
         if self._runner is not None:
             raise RuntimeError("a sandbox starts only once: make another")
-        store = self._open = Store(self.database)
+        store = self._open = Store(self.database, self.seed)
         app = web.Application(middlewares=[self._gate.middleware])
-        app.add_routes(Endpoints(self, store, self._maker).routes())
+        between = self._gate.between_count_and_rows
+        app.add_routes(Endpoints(self, store, self._maker, between).routes())
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -137,6 +139,11 @@ class Sandbox(Options):
 
     # -- the records ---------------------------------------------------------------------------
 
+    @property
+    def now(self) -> int:
+        """The sandbox's clock, in epoch milliseconds: the time of the latest change."""
+        return self._maker.now
+
     def verification_ids(self) -> list[str]:
         """Every verification's id, in the default order of the list: newest first."""
         return self._store.ids(VERIFICATIONS)
@@ -148,46 +155,70 @@ class Sandbox(Options):
     def insert(self, count: int = 1, **fields: Any) -> list[str]:
         """Add verifications newer than all others, with these fields as given; their ids.
 
-        Times are epoch milliseconds: ``insert(created_at=...)`` can also add an older one.
+        Times are epoch milliseconds. ``insert(created_at=sandbox.now - 60_000)`` is a late commit:
+        records that appear behind newer ones, last updated when they were created.
         Raises ``TypeError`` for a field that no verification has.
         """
-        maker = self._maker
+        at = fields.get("created_at")
         records = []
         for _ in range(count):
-            record = _changed(maker.verification(maker.tick()), fields)
-            records.append(record)
-            maker.now = max(maker.now, record["created_at"], record["updated_at"])
+            moment = self._maker.tick() if at is None else at
+            records.append(_changed(self._maker.verification(moment, fresh=True), fields))
+        self._set_clock(records)
         return self._store.insert(VERIFICATIONS, records)
 
-    def update(self, verification_id: str, **fields: Any) -> None:
-        """Change a verification's fields, and its ``updated_at`` to now.
+    def update(self, which: int | str | Iterable[str], **fields: Any) -> list[str]:
+        """Change so many verifications at random (by the seed), or those with these ids.
 
-        Raises ``KeyError`` if there is none, ``TypeError`` for a field that no verification has.
+        Each gets the ``fields`` and moves its ``updated_at`` to a new moment, later than all
+        before. The ids of those that changed, in that order. Raises ``KeyError`` if one is not
+        there, ``TypeError`` for a field that no verification has; then nothing was changed.
         """
-        record = self._store.get(VERIFICATIONS, verification_id)
-        if record is None:
-            raise KeyError(verification_id)
-        record["updated_at"] = self._maker.tick()
-        self._store.replace(VERIFICATIONS, _changed(record, fields))
+        records = []
+        for key in self._choose(which):
+            record = self._store.get(VERIFICATIONS, key)
+            if record is None:
+                raise KeyError(key)
+            record["updated_at"] = self._maker.tick()
+            records.append(_changed(record, fields))
+        self._set_clock(records)
+        for record in records:
+            self._store.replace(VERIFICATIONS, record)
+        return [record["verification_id"] for record in records]
 
     def delete(self, which: int | str | Iterable[str]) -> list[str]:
         """Remove so many verifications at random (by the seed), or those with these ids.
 
         The ids of those that were there and are not any more.
         """
-        store = self._store
+        return [key for key in self._choose(which) if self._store.delete(VERIFICATIONS, key)]
+
+    def _choose(self, which: int | str | Iterable[str]) -> list[str]:
         if isinstance(which, int):
-            total = store.total(VERIFICATIONS)
+            total = self._store.total(VERIFICATIONS)
             places = self._maker.random.sample(range(total), min(which, total))
-            which = [store.nth_id(VERIFICATIONS, place) for place in places]
-        ids = [which] if isinstance(which, str) else which
-        return [key for key in ids if store.delete(VERIFICATIONS, key)]
+            return [self._store.nth_id(VERIFICATIONS, place) for place in places]
+        return [which] if isinstance(which, str) else list(which)
+
+    def _set_clock(self, records: list[Record]) -> None:
+        # The next change has to be later than what was dated by hand.
+        times = [record[name] for record in records for name in ("created_at", "updated_at")]
+        self._maker.now = max([self._maker.now, *times])
 
     # -- what goes wrong -----------------------------------------------------------------------
 
     def on_request(self, callback: _Callback) -> _Callback:
         """Call (and await) ``callback(arrival)`` for every request before it is served."""
         self._gate.callbacks.append(callback)
+        return callback
+
+    def between_count_and_rows(self, callback: _Callback) -> _Callback:
+        """Call (and await) ``callback(arrival)`` within every list, after it was counted.
+
+        The rows are read afterwards, so ``total`` and ``pages`` are of an earlier moment than
+        ``items``: as from a server that counts in one statement and reads in the next.
+        """
+        self._gate.between_callbacks.append(callback)
         return callback
 
     def fail(
@@ -238,6 +269,7 @@ class Sandbox(Options):
         """Forget the faults and callbacks that are still in store."""
         self._gate.faults.clear()
         self._gate.callbacks.clear()
+        self._gate.between_callbacks.clear()
 
     def _meet(
         self, effect: _faults.Effect, times: int | None, method: str | None, path: str | None

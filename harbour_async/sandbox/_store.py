@@ -6,6 +6,7 @@ Everything here blocks, for about a millisecond: no request sees half of another
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ from harbour_async.sandbox._records import Record
 
 _SEPARATOR = "\n"
 _FAR = 2**62  # SQLite's integers end soon after
+_PRIME = 2**31 - 1
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -25,13 +27,15 @@ class Store:
 
     Each row has its record as a list shows it (``listed``), what a single answer says
     otherwise (``single``), and one text each for ``search`` and for the metadata filter.
-    Rows that tie keep the order in which they came (``seq``), backwards when descending.
+    Rows that tie keep the order in which they came (``seq``), backwards when descending, or
+    come in another order in each answer, by the ``seed``.
     """
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, seed: int = 0) -> None:
         if database != ":memory:" and Path(database).exists():
             raise FileExistsError(f"the sandbox writes a new database only: {database!r} exists")
         self._db = sqlite3.connect(database, isolation_level=None)
+        self._random = random.Random(seed)
         self._totals: dict[tuple[str, tuple[Any, ...]], int] = {}
         self._db.execute("PRAGMA journal_mode = MEMORY")
         self._db.execute("PRAGMA synchronous = OFF")
@@ -45,7 +49,8 @@ class Store:
             f"CREATE TABLE {kind.table} (seq INTEGER PRIMARY KEY AUTOINCREMENT, {columns},"
             " search TEXT, metadata TEXT, single TEXT, listed BLOB)"
         )
-        self._db.execute(f"CREATE INDEX {kind.table}_order ON {kind.table} ({kind.fields[0]})")
+        for name in kind.indexed:
+            self._db.execute(f"CREATE INDEX {kind.table}_{name} ON {kind.table} ({name})")
 
     def close(self) -> None:
         self._db.close()
@@ -109,29 +114,26 @@ class Store:
         ).fetchone()
         return str(row[0])
 
-    def page(
-        self, kind: Kind, query: Query, *, webhook_id: str | None = None
-    ) -> tuple[list[bytes], int]:
-        """One page, rendered, and how many records there are on all pages."""
-        conditions: list[str] = []
-        values: list[str] = []
-        if webhook_id is not None:
-            conditions.append("webhook_id = ?")
-            values.append(webhook_id)
-        if query.search:
-            conditions.append("instr(search, ?)")
-            values.append(query.search.casefold())
-        for pair in query.pairs:
-            conditions.append("instr(metadata, ?)")
-            values.append(_SEPARATOR + pair + _SEPARATOR)
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        source = f"FROM {kind.table}{where}"
+    def count(self, kind: Kind, query: Query) -> int:
+        """How many records there are on all pages."""
+        conditions, values = _conditions(query)
+        return self._total(f"FROM {kind.table}{conditions}", values)
+
+    def rows(self, kind: Kind, query: Query, *, shuffle: bool = False) -> list[bytes]:
+        """One page, rendered; ``shuffle`` gives equal keys another order each time."""
+        conditions, values = _conditions(query)
         way = "DESC" if query.descending else "ASC"
+        ties = f"seq {way}"
+        if shuffle:
+            # Any line over a prime field permutes the rows, and SQLite sorts only those that tie.
+            slope, start = self._random.randrange(1, _PRIME), self._random.randrange(_PRIME)
+            ties = f"(seq * {slope} + {start}) % {_PRIME}"
         rows = self._db.execute(
-            f"SELECT listed {source} ORDER BY {query.order_by} {way}, seq {way} LIMIT ? OFFSET ?",
+            f"SELECT listed FROM {kind.table}{conditions}"
+            f" ORDER BY {query.order_by} {way}, {ties} LIMIT ? OFFSET ?",
             (*values, query.size, min((query.page - 1) * query.size, _FAR)),
         )
-        return [listed for (listed,) in rows], self._total(source, tuple(values))
+        return [listed for (listed,) in rows]
 
     def _total(self, source: str, values: tuple[Any, ...]) -> int:
         # Counting reads a whole index; between two changes the answer stands.
@@ -139,6 +141,21 @@ class Store:
         if key not in self._totals:
             self._totals[key] = self._db.execute(f"SELECT count(*) {source}", values).fetchone()[0]
         return self._totals[key]
+
+
+def _conditions(query: Query) -> tuple[str, tuple[str, ...]]:
+    conditions: list[str] = []
+    values: list[str] = []
+    if query.webhook_id is not None:
+        conditions.append("webhook_id = ?")
+        values.append(query.webhook_id)
+    if query.search:
+        conditions.append("instr(search, ?)")
+        values.append(query.search.casefold())
+    for pair in query.pairs:
+        conditions.append("instr(metadata, ?)")
+        values.append(_SEPARATOR + pair + _SEPARATOR)
+    return f" WHERE {' AND '.join(conditions)}" if conditions else "", tuple(values)
 
 
 def _row(kind: Kind, record: Record) -> tuple[Any, ...]:

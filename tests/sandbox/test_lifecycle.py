@@ -23,6 +23,7 @@ from tests.sandbox.client import serving
         {"events": None},
         {"seed": "x"},
         {"ties": 0},
+        {"shuffle_ties": 1},
         {"rate_limit": 0},
         {"per": 0},
         {"per": float("nan")},
