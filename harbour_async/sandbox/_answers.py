@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
-from harbour_async.sandbox._options import Envelope, RetryAfter
+from harbour_async.sandbox._options import Envelope, Errors, RetryAfter
 from harbour_async.sandbox._records import Record
 
 _MORE_INFO = "https://knowledgebase.harbourshare.com/knowledge/errors/"
@@ -25,6 +25,7 @@ _ERRORS = {
     ),
     404: (2004, "Not found.", "There is nothing at this address."),
     405: (2005, "Method not allowed.", "This address does not take this method."),
+    422: (3001, "Validation error.", "Correct the values and send the request again."),
     429: (
         2003,
         "Rate limit exceeded.",
@@ -32,10 +33,11 @@ _ERRORS = {
         "Please check our recommendations and try again later.",
     ),
 }
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return _json(json.dumps(value, ensure_ascii=False).encode(errors="replace"), status, headers)
+    return plain(_dump(value).encode(errors="replace"), status, headers)
 
 
 def page(
@@ -45,34 +47,58 @@ def page(
     numbers: Record = {"page": number, "size": size, "pages": math.ceil(total / size)}
     if envelope == "strings":
         numbers = {name: str(value) for name, value in numbers.items()}
-    tail = json.dumps({"total": total, **numbers})[1:].encode()
-    return _json(b'{"items": [' + b",".join(items) + b"], " + tail)
+    tail = _dump({"total": total, **numbers})[1:].encode()
+    return plain(b'{"items":[' + b",".join(items) + b"]," + tail)
 
 
 def error(
-    status: int, detail: str | None = None, headers: Mapping[str, str] | None = None
+    status: int,
+    style: Errors,
+    detail: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: Iterable[Record] = (),
 ) -> web.Response:
+    """The guide's envelope, or that of Harbour's newer endpoints, which can list ``errors``."""
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
     code, message, standard = _ERRORS.get(status, (2000, f"{phrase}.", f"{phrase}."))
-    body = {
-        "detail": detail or standard,
-        "error": code,
-        "message": message,
-        "more_info": f"{_MORE_INFO}{code}",
-    }
+    docs = f"{_MORE_INFO}{code}"
+    body: Record = {"detail": detail or standard, "message": message}
+    if style == "guide":
+        body |= {"error": code, "more_info": docs}
+    else:
+        body |= {"code": code, "docs": docs, "errors": list(errors)}
     return answer(body, status, headers)
 
 
-def too_many(wait: float, style: RetryAfter | None) -> web.Response:
+def invalid(objections: list[Record], style: Errors) -> web.Response:
+    """422: FastAPI's list of objections, or the newer endpoints' way to say the same."""
+    if style == "guide":
+        return answer({"detail": objections}, 422)
+    code, _, resolution = _ERRORS[422]
+    errors = [
+        {
+            "path": ".".join(map(str, objection["loc"])),
+            "code": code,
+            "message": objection["msg"],
+            "resolution": resolution,
+            "docs": f"{_MORE_INFO}{code}",
+        }
+        for objection in objections
+    ]
+    return error(422, style, errors=errors)
+
+
+def too_many(wait: float, retry_after: RetryAfter | None, style: Errors) -> web.Response:
     """429, saying in whole seconds (never too few) or as a date when there will be room."""
     headers = {}
-    if style == "seconds":
+    if retry_after == "seconds":
         headers["Retry-After"] = str(max(1, math.ceil(wait)))
-    elif style == "date":
+    elif retry_after == "date":
         headers["Retry-After"] = formatdate(math.ceil(time.time() + wait), usegmt=True)
-    return error(429, headers=headers)
+    return error(429, style, headers=headers)
 
 
-def _json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def plain(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """These bytes, said to be JSON."""
     headers = {"Content-Type": "application/json", **(headers or {})}
     return web.Response(body=body, status=status, headers=headers)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from harbour_async.sandbox import _answers
 from harbour_async.sandbox._bodies import webhook_changes
 from harbour_async.sandbox._kinds import EVENTS, VERIFICATIONS, WEBHOOKS, Kind
-from harbour_async.sandbox._options import Options
+from harbour_async.sandbox._options import Method, Options
 from harbour_async.sandbox._query import parse
 from harbour_async.sandbox._records import Maker, Record, iso
 from harbour_async.sandbox._store import Store
+
+# The paths of single objects in the guide's detail sections, which contradict its own tables.
+_GUIDE_PLURAL = {("PUT", "webhook"), ("DELETE", "webhook")}
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class MissingError(Exception):
@@ -39,9 +45,6 @@ class Endpoints:
 
     def routes(self) -> list[web.RouteDef]:
         """Single objects in the spellings asked for; lists, creation and events plural only."""
-        plural, singular = (
-            self._options.spelling in ("both", spelling) for spelling in ("plural", "singular")
-        )
         routes = [
             web.get("/v2/verifications", self.list_verifications, allow_head=False),
             web.get("/v2/webhooks", self.list_webhooks, allow_head=False),
@@ -49,18 +52,31 @@ class Endpoints:
             web.get("/v2/webhooks/{id}/events", self.list_events, allow_head=False),
             web.get("/v2/webhooks/{id}/events/{event_id}", self.get_event, allow_head=False),
         ]
-        for served, ending in ((plural, "s"), (singular, "")):
-            if served:
-                verification = f"/v2/verification{ending}/{{id}}"
-                webhook = f"/v2/webhook{ending}/{{id}}"
-                routes += [
-                    web.get(verification, self.get_verification, allow_head=False),
-                    web.delete(verification, self.delete_verification),
-                    web.get(webhook, self.get_webhook, allow_head=False),
-                    web.put(webhook, self.update_webhook),
-                    web.delete(webhook, self.delete_webhook),
-                ]
+        singles: list[tuple[Method, str, Handler]] = [
+            ("GET", "verification", self.get_verification),
+            ("DELETE", "verification", self.delete_verification),
+            ("GET", "webhook", self.get_webhook),
+            ("PUT", "webhook", self.update_webhook),
+            ("DELETE", "webhook", self.delete_webhook),
+        ]
+        for method, name, handler in singles:
+            paths = [f"/v2/{spelt}/{{id}}" for spelt in self._spelt(method, name)]
+            options = {"allow_head": False} if method == "GET" else {}
+            routes += [web.route(method, path, handler, **options) for path in paths]
         return routes
+
+    def _spelt(self, method: Method, name: str) -> tuple[str, ...]:
+        spelling = self._options.spelling
+        if isinstance(spelling, Mapping):
+            spelling = spelling.get(method, "both")
+        match spelling:
+            case "both":
+                return (name + "s", name)
+            case "guide":
+                return (name + "s",) if (method, name) in _GUIDE_PLURAL else (name,)
+            case "plural":
+                return (name + "s",)
+        return (name,)
 
     async def list_verifications(self, request: web.Request) -> web.Response:
         return await self._page(VERIFICATIONS, request)
@@ -71,7 +87,7 @@ class Endpoints:
     async def delete_verification(self, request: web.Request) -> web.Response:
         key = request.match_info["id"]
         self._delete(VERIFICATIONS, key)
-        return _answers.answer({"verification_id": key, "event_datetime": self._maker.tick()})
+        return self._applied({"verification_id": key, "event_datetime": self._maker.tick()})
 
     async def list_webhooks(self, request: web.Request) -> web.Response:
         return await self._page(WEBHOOKS, request)
@@ -79,26 +95,26 @@ class Endpoints:
     async def get_webhook(self, request: web.Request) -> web.Response:
         webhook = self._find(WEBHOOKS, request.match_info["id"])
         if self._options.get_webhook == "short":
-            return _receipt(webhook, webhook["updated_at"])
+            return _answers.answer(_receipt(webhook, webhook["updated_at"]))
         return _answers.answer(webhook)
 
     async def create_webhook(self, request: web.Request) -> web.Response:
         changes = await webhook_changes(request, creating=True)
         webhook = self._maker.webhook(self._maker.tick(), changes["destination_url"]) | changes
         self._store.insert(WEBHOOKS, [webhook])
-        return _receipt(webhook, webhook["created_at"])
+        return _answers.answer(_receipt(webhook, webhook["created_at"]))
 
     async def update_webhook(self, request: web.Request) -> web.Response:
         changes = await webhook_changes(request, creating=False)
         webhook = self._find(WEBHOOKS, request.match_info["id"]) | changes
         webhook["updated_at"] = self._maker.tick()
         self._store.replace(WEBHOOKS, webhook)
-        return _receipt(webhook, webhook["updated_at"])
+        return self._applied(_receipt(webhook, webhook["updated_at"]))
 
     async def delete_webhook(self, request: web.Request) -> web.Response:
         key = request.match_info["id"]
         self._delete(WEBHOOKS, key)
-        return _receipt({"webhook_id": key}, self._maker.tick())
+        return self._applied(_receipt({"webhook_id": key}, self._maker.tick()))
 
     async def list_events(self, request: web.Request) -> web.Response:
         key = self._find(WEBHOOKS, request.match_info["id"])["webhook_id"]
@@ -114,6 +130,18 @@ class Endpoints:
         if event["webhook_id"] != request.match_info["id"]:
             raise MissingError
         return _answers.answer(event)
+
+    def _applied(self, receipt: Record) -> web.Response:
+        """The answer to a change: a receipt, or one of the ways to say nothing."""
+        match self._options.receipts:
+            case "object":
+                return _answers.answer(receipt)
+            case "204":
+                return web.Response(status=204)
+            case "blank":
+                return _answers.plain(b"")
+            case text:
+                return _answers.plain(text.encode())
 
     async def _page(
         self, kind: Kind, request: web.Request, *, webhook_id: str | None = None
@@ -137,7 +165,5 @@ class Endpoints:
             raise MissingError
 
 
-def _receipt(webhook: Record, milliseconds: int) -> web.Response:
-    return _answers.answer(
-        {"webhook_id": webhook["webhook_id"], "event_datetime": iso(milliseconds)}
-    )
+def _receipt(webhook: Record, milliseconds: int) -> Record:
+    return {"webhook_id": webhook["webhook_id"], "event_datetime": iso(milliseconds)}

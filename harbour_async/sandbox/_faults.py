@@ -13,6 +13,7 @@ from aiohttp import web
 
 from harbour_async.sandbox._answers import error
 from harbour_async.sandbox._arrivals import Arrival
+from harbour_async.sandbox._options import Errors
 
 When = Literal["before", "during", "after"]
 Serve = Callable[[], Awaitable[web.StreamResponse]]
@@ -44,7 +45,7 @@ class Fault:
         return True
 
 
-def fail(status: int, headers: Mapping[str, str], body: Any) -> Effect:
+def fail(status: int, headers: Mapping[str, str], body: Any, style: Errors) -> Effect:
     """Another answer, and nothing is done."""
     if not 200 <= status <= 599:
         raise ValueError(f"status must be from 200 to 599, not {status!r}")
@@ -58,7 +59,7 @@ def fail(status: int, headers: Mapping[str, str], body: Any) -> Effect:
 
     async def effect(_request: web.Request, _serve: Serve) -> web.StreamResponse:
         if body is None:
-            return error(status, headers=headers)
+            return error(status, style, headers=headers)
         typed = {"Content-Type": content_type, **headers}
         return web.Response(status=status, headers=typed, body=content)
 
@@ -97,7 +98,7 @@ def delay(seconds: float) -> Effect:
 
 async def _send_half(request: web.Request, whole: web.StreamResponse) -> None:
     body = whole.body if isinstance(whole, web.Response) else None
-    assert isinstance(body, bytes)  # as all our answers are
+    body = body if isinstance(body, bytes) else b""  # a 204 has none
     half = web.StreamResponse(status=whole.status, headers=whole.headers)
     half.content_length = len(body)
     await half.prepare(request)

@@ -8,11 +8,13 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from http import HTTPStatus
 
 from aiohttp import web
 
 from harbour_async.sandbox import _answers
 from harbour_async.sandbox._arrivals import Arrival, RollingWindow
+from harbour_async.sandbox._bodies import UnreadableError
 from harbour_async.sandbox._endpoints import MissingError
 from harbour_async.sandbox._faults import Fault
 from harbour_async.sandbox._options import Options
@@ -53,7 +55,9 @@ class Gate:
         await _call(self.callbacks, arrival)
         if wait is not None:
             self.rejections += 1
-            response: web.StreamResponse = _answers.too_many(wait, options.retry_after)
+            response: web.StreamResponse = _answers.too_many(
+                wait, options.retry_after, options.errors
+            )
         else:
             response = await self._admitted(arrival, request, handler)
         if request.transport is not None and not request.transport.is_closing():
@@ -78,17 +82,23 @@ class Gate:
         return await serve()
 
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.headers.get("x-api-key") != self._options.api_key:
-            return _answers.error(401)
+        options = self._options
+        if request.headers.get("x-api-key") != options.api_key:
+            return _answers.error(401, options.errors)
         try:
             return await handler(request)
         except InvalidError as error:
-            return _answers.answer({"detail": error.detail}, 422)
+            return _answers.invalid(error.detail, options.errors)
+        except UnreadableError:
+            return _answers.answer({"detail": "There was an error parsing the body"}, 400)
         except MissingError:
-            return _answers.error(404, "There is no such record.")
+            return _answers.error(404, options.errors, "There is no such record.")
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            if options.unknown_route is not None:
+                phrase = HTTPStatus(options.unknown_route).phrase
+                return _answers.answer({"message": phrase}, options.unknown_route)
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-            return _answers.error(error.status, headers=allow)
+            return _answers.error(error.status, options.errors, headers=allow)
 
     def _latency(self) -> float:
         latency = self._options.latency

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Spelling = Literal["both", "plural", "singular"]
+Spelling = Literal["both", "plural", "singular", "guide"]
+Method = Literal["GET", "PUT", "DELETE"]
+Errors = Literal["guide", "newer"]
+Receipts = Literal["object", "204", "blank", "null", "{}"]
+UnknownRoute = Literal[403, 404, 405]
 Envelope = Literal["ints", "strings"]
 GetWebhook = Literal["object", "short"]
 EventsShape = Literal["page", "bare"]
@@ -32,7 +37,10 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0
     keepalive_timeout: float = 75.0
-    spelling: Spelling = "both"
+    spelling: Spelling | Mapping[Method, Spelling] = "both"
+    unknown_route: UnknownRoute | None = None
+    errors: Errors = "guide"
+    receipts: Receipts = "object"
     envelope: Envelope = "ints"
     get_webhook: GetWebhook = "object"
     events_shape: EventsShape = "page"
@@ -56,8 +64,12 @@ class Options:
             "printable ASCII",
         )
         self._choice("retry_after", (*get_args(RetryAfter), None))
+        self._choice("unknown_route", (*get_args(UnknownRoute), None))
+        wanted = f"one of {get_args(Spelling)}, or such for each of {get_args(Method)}"
+        self._require("spelling", _is_spelling(self.spelling), wanted)
         for name, choices in (
-            ("spelling", Spelling),
+            ("errors", Errors),
+            ("receipts", Receipts),
             ("envelope", Envelope),
             ("get_webhook", GetWebhook),
             ("events_shape", EventsShape),
@@ -77,6 +89,13 @@ class Options:
 
     def _choice(self, name: str, choices: tuple[Any, ...]) -> None:
         self._require(name, getattr(self, name) in choices, f"one of {choices}")
+
+
+def _is_spelling(value: object) -> bool:
+    if isinstance(value, Mapping):
+        known = set(value) <= set(get_args(Method))
+        return known and all(spelling in get_args(Spelling) for spelling in value.values())
+    return value in get_args(Spelling)
 
 
 def _is_seconds(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from harbour_async.sandbox._kinds import Kind
 from harbour_async.sandbox._records import Record
 
 MAX_SIZE = 100
+_INTEGER = re.compile(r"[+-]?[0-9]+(?:_[0-9]+)*(?:\.0+)?")  # what pydantic takes for a whole number
 
 
 class InvalidError(Exception):
@@ -74,11 +76,16 @@ def _integer(
     if text is None:
         return default
     where = ("query", name)
-    try:
-        value = int(text)
-    except ValueError:
+    number = text.strip()
+    if not _INTEGER.fullmatch(number):
         message = "Input should be a valid integer, unable to parse string as an integer"
         objections.append(objection("int_parsing", where, message, input=text))
+        return default
+    try:
+        value = int(number.partition(".")[0])
+    except ValueError:
+        message = "Unable to parse input string as an integer, exceeded maximum size"
+        objections.append(objection("int_parsing_size", where, message, input=text))
         return default
     if value < 1:
         message = "Input should be greater than or equal to 1"
@@ -101,20 +108,33 @@ def _order(kind: Kind, text: str | None, objections: list[Record]) -> tuple[str,
             return name, direction.upper() == "DESC"
         case [name] if name in kind.fields:
             return name, False  # as SQL has it
-    message = f"Value error, order_by must be one of {', '.join(kind.fields)}, then ASC or DESC"
-    objections.append(objection("value_error", ("query", "order_by"), message, input=text))
+    fault = f"order_by must be one of {', '.join(kind.fields)}, then ASC or DESC"
+    objections.append(
+        objection(
+            "value_error",
+            ("query", "order_by"),
+            f"Value error, {fault}",
+            input=text,
+            ctx={"error": fault},
+        )
+    )
     return kind.fields[0], True
 
 
 def _metadata(text: str, objections: list[Record]) -> tuple[str, ...]:
     where = ("query", "verification_metadata")
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        objections.append(objection("json_invalid", where, "Invalid JSON", input=text))
+        value = json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        fault = str(error)
+        objections.append(
+            objection(
+                "json_invalid", where, f"Invalid JSON: {fault}", input=text, ctx={"error": fault}
+            )
+        )
         return ()
     if not isinstance(value, dict):
         message = "Input should be a valid dictionary"
-        objections.append(objection("dict_type", where, message, input=text))
+        objections.append(objection("dict_type", where, message, input=value))
         return ()
     return metadata_pairs(value)

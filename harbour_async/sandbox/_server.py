@@ -42,13 +42,22 @@ class Sandbox(Options):
     every answer back by that much, or by a random time in the range of a pair.
 
     Where the guide shows two behaviours: ``spelling`` of the paths of single objects,
-    ``/verifications/{id}`` or ``/verification/{id}``; ``envelope``, whether ``page``, ``size``
-    and ``pages`` are ints (its examples) or strings (its tables); ``get_webhook``, whether
-    "Get webhook" answers the object or only ``{webhook_id, event_datetime}``;
-    ``events_shape``, whether "List webhook events" answers a page or one bare event.
+    ``/verifications/{id}`` or ``/verification/{id}``, for all methods or for each
+    (``{"GET": "singular", "PUT": "plural"}``), "guide" as its detail sections have them;
+    ``errors``, its envelope or that of Harbour's "newer" endpoints; ``envelope``, whether
+    ``page``, ``size`` and ``pages`` are ints (its examples) or strings (its tables);
+    ``get_webhook``, whether "Get webhook" answers the object or only
+    ``{webhook_id, event_datetime}``; ``events_shape``, whether "List webhook events" answers a
+    page or one bare event.
+
+    Where other servers differ: ``unknown_route`` is the status with which a gateway answers
+    every path or method that it does not know (None: 404 or 405, as the case may be);
+    ``receipts``, what a PUT or DELETE that worked is answered with: the guide's "object", status
+    "204", or 200 with a "blank" body, "null" or "{}".
 
     ``rate_limit``, ``per``, ``retry_after``, ``latency``, ``shuffle_ties``, ``envelope``,
-    ``get_webhook`` and ``events_shape`` may be set on a running sandbox too.
+    ``errors``, ``receipts``, ``unknown_route``, ``get_webhook`` and ``events_shape`` may be set on
+    a running sandbox too.
     """
 
     def __post_init__(self) -> None:
@@ -237,7 +246,7 @@ class Sandbox(Options):
         below ``/v2``: ``/verifications/*``. A ``body`` of str is sent as HTML, bytes as they are,
         anything else as JSON; None is the guide's error envelope.
         """
-        self._meet(_faults.fail(status, headers or {}, body), times, method, path)
+        self._meet(_faults.fail(status, headers or {}, body, self.errors), times, method, path)
 
     def drop(
         self,
