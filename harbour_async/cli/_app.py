@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from harbour_async.cli._demo import demo as run_demo
+from harbour_async.cli._sandbox import sandbox
 from harbour_async.errors import ConfigurationError, HarbourError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(sandbox)
 
 
 @app.callback()

@@ -34,6 +34,7 @@ class Gate:
         self.faults: list[Fault] = []
         self.callbacks: list[Callback] = []
         self.between_callbacks: list[Callback] = []
+        self.answer_callbacks: list[Callback] = []
         self._options = options
         self._window = RollingWindow()
         self._random = random.Random(options.seed)
@@ -62,6 +63,7 @@ class Gate:
             response = await self._admitted(arrival, request, handler)
         if request.transport is not None and not request.transport.is_closing():
             arrival.status = response.status
+        await _call(self.answer_callbacks, arrival)
         return response
 
     async def between_count_and_rows(self) -> None:

@@ -12,6 +12,7 @@ Method = Literal["GET", "PUT", "DELETE"]
 Errors = Literal["guide", "newer"]
 Receipts = Literal["object", "204", "blank", "null", "{}"]
 UnknownRoute = Literal[403, 404, 405]
+Clock = Literal["own", "machine"]
 Envelope = Literal["ints", "strings"]
 GetWebhook = Literal["object", "short"]
 EventsShape = Literal["page", "bare"]
@@ -29,6 +30,7 @@ class Options:
     ties: int = 1
     shuffle_ties: bool = False
     database: str = ":memory:"
+    clock: Clock = "own"
     api_key: str = "sandbox-key"
     rate_limit: int | None = 100
     per: float = 60.0
@@ -51,6 +53,7 @@ class Options:
         self._whole("seed")
         self._whole("ties", 1)
         self._whole("port", 0, 65535)
+        self._require("host", isinstance(self.host, str) and self.host != "", "a name or address")
         if self.rate_limit is not None:
             self._whole("rate_limit", 1)
         self._require("shuffle_ties", isinstance(self.shuffle_ties, bool), "True or False")
@@ -68,6 +71,7 @@ class Options:
         wanted = f"one of {get_args(Spelling)}, or such for each of {get_args(Method)}"
         self._require("spelling", _is_spelling(self.spelling), wanted)
         for name, choices in (
+            ("clock", Clock),
             ("errors", Errors),
             ("receipts", Receipts),
             ("envelope", Envelope),

@@ -88,7 +88,9 @@ class Maker:
     def __init__(self, seed: int, ties: int = 1) -> None:
         self.random = random.Random(seed)
         self.now = START
+        self._seed = seed
         self._ties = ties
+        self._machine = False
         self._made = 0
         self._deck = list(_cases())
         self.random.shuffle(self._deck)
@@ -96,7 +98,19 @@ class Maker:
     def tick(self, milliseconds: int = 1) -> int:
         """The next moment, in epoch milliseconds: later than all before."""
         self.now += milliseconds
+        if self._machine:
+            self.now = max(self.now, time.time_ns() // 1_000_000)
         return self.now
+
+    def follow_machine(self) -> None:
+        """Date what happens from now on by the machine's clock, but never back."""
+        self._machine = True
+
+    def resume(self, now: int, made: int) -> None:
+        """Go on after so many verifications that another run made, the last change at ``now``."""
+        self.now = max(self.now, now)
+        self._made = made
+        self.random.seed(f"{self._seed}/{now}/{made}")  # not the same ids once more
 
     def seeded(self, count: int) -> Iterator[Record]:
         """``count`` verifications, oldest first; the clock ends behind their last change."""

@@ -35,7 +35,10 @@ class Sandbox(Options):
     The same ``seed`` gives the same records, in the same order. ``ties`` neighbours share one
     ``created_at``; 1 keeps them all distinct. With ``shuffle_ties`` records with equal keys come
     in another order in each answer, as from a database without a tie-breaker. ``database`` is
-    where SQLite writes: a new file, or memory.
+    where SQLite writes: memory, or a file. A file that an earlier sandbox left is served as it is,
+    with all that was created and deleted, and no new records. ``clock`` dates what happens after
+    the start: "own" begins in May 2023 and moves on only when something happens, so that runs can
+    be repeated; "machine" is the time of day.
 
     Limits ("Rate limits"): ``rate_limit`` requests in any ``per`` seconds, None for no limit;
     ``retry_after`` is how a 429 says when to come back (None: it does not). ``latency`` holds
@@ -70,8 +73,8 @@ class Sandbox(Options):
     async def start(self) -> Self:
         """Write the records (blocking: 5,000 take 0.2 seconds, 100,000 five) and listen.
 
-        Raises ``OSError`` if the address is taken or the database exists, and ``RuntimeError``
-        the second time.
+        Raises ``OSError`` if the address is taken, or the database is another program's or in
+        use, and ``RuntimeError`` the second time.
         """
         if self._runner is not None:
             raise RuntimeError("a sandbox starts only once: make another")
@@ -122,7 +125,9 @@ class Sandbox(Options):
         """The base URL, like ``http://127.0.0.1:54321/v2``."""
         if self._runner is None:
             raise RuntimeError("the sandbox is not running: enter it, or start() it")
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        # Those two mean every address of this machine, and are none to connect to.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}/v2"
 
     # -- the log -------------------------------------------------------------------------------
@@ -221,6 +226,14 @@ class Sandbox(Options):
         self._gate.callbacks.append(callback)
         return callback
 
+    def on_answer(self, callback: _Callback) -> _Callback:
+        """Call (and await) ``callback(arrival)`` for every request, its ``status`` known by then.
+
+        The answer is sent afterwards.
+        """
+        self._gate.answer_callbacks.append(callback)
+        return callback
+
     def between_count_and_rows(self, callback: _Callback) -> _Callback:
         """Call (and await) ``callback(arrival)`` within every list, after it was counted.
 
@@ -279,6 +292,7 @@ class Sandbox(Options):
         self._gate.faults.clear()
         self._gate.callbacks.clear()
         self._gate.between_callbacks.clear()
+        self._gate.answer_callbacks.clear()
 
     def _meet(
         self, effect: _faults.Effect, times: int | None, method: str | None, path: str | None
@@ -294,10 +308,16 @@ class Sandbox(Options):
 
     def _fill(self, store: Store) -> None:
         maker = self._maker
-        store.insert(VERIFICATIONS, maker.seeded(self.verifications))
-        webhooks = [maker.webhook(maker.tick(60_000)) for _ in range(self.webhooks)]
-        store.insert(WEBHOOKS, webhooks)
-        store.insert(EVENTS, (maker.event(hook) for hook in webhooks for _ in range(self.events)))
+        if store.is_filled:
+            maker.resume(store.latest(), store.made(VERIFICATIONS))
+        else:
+            store.insert(VERIFICATIONS, maker.seeded(self.verifications))
+            hooks = [maker.webhook(maker.tick(60_000)) for _ in range(self.webhooks)]
+            store.insert(WEBHOOKS, hooks)
+            store.insert(EVENTS, (maker.event(hook) for hook in hooks for _ in range(self.events)))
+            store.set_filled()
+        if self.clock == "machine":
+            maker.follow_machine()
 
 
 def _changed(record: Record, fields: Record) -> Record:

@@ -9,16 +9,17 @@ import json
 import random
 import sqlite3
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from harbour_async.sandbox._kinds import EVENTS, KINDS, WEBHOOKS, Kind
+from harbour_async.sandbox._kinds import EVENTS, KINDS, VERIFICATIONS, WEBHOOKS, Kind
 from harbour_async.sandbox._query import Query, metadata_pairs
 from harbour_async.sandbox._records import Record
 
 _SEPARATOR = "\n"
 _FAR = 2**62  # SQLite's integers end soon after
 _PRIME = 2**31 - 1
+_OURS = 0x48415242  # PRAGMA application_id
+_FILLED = 1  # PRAGMA user_version
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -32,15 +33,56 @@ class Store:
     """
 
     def __init__(self, database: str, seed: int = 0) -> None:
-        if database != ":memory:" and Path(database).exists():
-            raise FileExistsError(f"the sandbox writes a new database only: {database!r} exists")
-        self._db = sqlite3.connect(database, isolation_level=None)
+        try:
+            self._db = sqlite3.connect(database, isolation_level=None, timeout=0)
+            try:
+                self.is_filled = self._open()
+            except BaseException:
+                self._db.close()
+                raise
+        except (sqlite3.Error, ValueError) as error:
+            raise OSError(f"{database!r} cannot be the sandbox's database: {error}") from error
         self._random = random.Random(seed)
         self._totals: dict[tuple[str, tuple[Any, ...]], int] = {}
-        self._db.execute("PRAGMA journal_mode = MEMORY")
+
+    def _open(self) -> bool:
+        """Make the tables, unless they are there and filled: whether they are."""
+        # One process has a file to itself: totals are remembered here.
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA synchronous = OFF")
-        for kind in KINDS:
-            self._create(kind)
+        self._db.execute("BEGIN EXCLUSIVE")
+        [tables] = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and self._pragma("application_id") != _OURS:
+            raise ValueError("it holds something else")
+        filled = bool(self._pragma("user_version") == _FILLED)
+        if not filled:  # new, or left behind by a process that died while it was filling it
+            for kind in KINDS:
+                self._db.execute(f"DROP TABLE IF EXISTS {kind.table}")
+                self._create(kind)
+            self._db.execute(f"PRAGMA application_id = {_OURS}")
+        self._db.execute("COMMIT")
+        return filled
+
+    def _pragma(self, name: str) -> Any:
+        return self._db.execute(f"PRAGMA {name}").fetchone()[0]
+
+    def set_filled(self) -> None:
+        """From now on the file is served as it is."""
+        self._db.execute(f"PRAGMA user_version = {_FILLED}")
+
+    def latest(self) -> int:
+        """The latest time of a verification or webhook, in epoch milliseconds; 0 without any."""
+        times = " UNION ALL ".join(
+            f"SELECT max({name}) AS time FROM {kind.table}"
+            for kind in (VERIFICATIONS, WEBHOOKS)
+            for name in ("created_at", "updated_at")
+        )
+        return self._db.execute(f"SELECT max(time) FROM ({times})").fetchone()[0] or 0
+
+    def made(self, kind: Kind) -> int:
+        """How many records there ever were."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (kind.table,))
+        return next(row, (0,))[0]
 
     def _create(self, kind: Kind) -> None:
         unique = f"{kind.id_field} UNIQUE"
