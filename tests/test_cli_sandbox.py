@@ -116,6 +116,19 @@ def test_each_request_is_a_line_on_stderr() -> None:
     assert running.key not in running.stderr
 
 
+def test_what_is_not_http_is_one_line_and_no_traceback() -> None:
+    with serving() as running:
+        address = ("127.0.0.1", int(running.url.split(":")[2].removesuffix("/v2")))
+        with socket.create_connection(address, PATIENCE) as client:
+            client.sendall(b"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.recv(1)
+        assert running.total() == 1000
+        running.stop()
+    refused, *_ = running.stderr.splitlines()
+    assert refused.endswith("400 a request that is not valid HTTP")
+    assert "Traceback" not in running.stderr
+
+
 def ignored_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

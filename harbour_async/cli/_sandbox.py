@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import re
 import signal
 import sys
@@ -77,6 +78,7 @@ async def _serve(server: Sandbox) -> None:
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+    logging.getLogger("aiohttp.server").addFilter(_shorten)
     served = 0
 
     @server.on_answer
@@ -106,6 +108,15 @@ def _announce(server: Sandbox) -> None:
     )
     print(f"export HARBOUR_BASE_URL={server.url}")
     print(f"export HARBOUR_API_KEY={_quoted(server.api_key)}", flush=True)
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    """One line instead of a traceback for what is not HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    if getattr(error, "code", None) != 400:
+        return True
+    _say(f"{time.strftime('%H:%M:%S')} 400 a request that is not valid HTTP")
+    return False
 
 
 def _line(arrival: Arrival) -> str:

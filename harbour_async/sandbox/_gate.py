@@ -101,6 +101,8 @@ class Gate:
                 return _answers.answer({"message": phrase}, options.unknown_route)
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
             return _answers.error(error.status, options.errors, headers=allow)
+        except web.HTTPRequestEntityTooLarge as error:
+            return _answers.error(error.status, options.errors)
 
     def _latency(self) -> float:
         latency = self._options.latency

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harbour_async.sandbox._records import Record
+from harbour_async.sandbox._records import Record, completed
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Kind:
     listed: Callable[[Record], Record]
     filters: tuple[str, ...]
     """The query parameters of its list, besides page and size."""
+    completed: Callable[[Record, int], Record] | None = None
+    """Makes the seeded record of a number from its fields, where rows may be outlines."""
 
 
 def _listed_verification(record: Record) -> Record:
@@ -65,6 +67,7 @@ VERIFICATIONS = Kind(
     searched=_VERIFICATION_TEXTS,
     listed=_listed_verification,
     filters=("search", "order_by", "verification_metadata"),
+    completed=completed,
 )
 WEBHOOKS = Kind(
     table="webhooks",

@@ -135,6 +135,7 @@ def _metadata(text: str, objections: list[Record]) -> tuple[str, ...]:
         return ()
     if not isinstance(value, dict):
         message = "Input should be a valid dictionary"
+        value = text if "Infinity" in json.dumps(value) else value
         objections.append(objection("dict_type", where, message, input=value))
         return ()
     return metadata_pairs(value)

@@ -113,25 +113,30 @@ class Maker:
         self.random.seed(f"{self._seed}/{now}/{made}")  # not the same ids once more
 
     def seeded(self, count: int) -> Iterator[Record]:
-        """``count`` verifications, oldest first; the clock ends behind their last change."""
+        """Outlines of verifications, oldest first; the clock ends behind their last change."""
         latest = self.now
         for n in range(count):
             if n % self._ties == 0:
                 self.tick(self.random.randrange(1_000, 600_000))
-            record = self.verification(self.now)
+            record = self._outline(self.now, self.random.randrange(1_000, 3_600_000))
             latest = max(latest, record["updated_at"])
             yield record
         self.now = latest
 
-    def verification(self, created_at: int, *, fresh: bool = False) -> Record:
-        """One verification; a ``fresh`` one was not updated since it was created.
+    def verification(self, created_at: int) -> Record:
+        """One verification, not updated since it was created."""
+        return _whole(self._outline(created_at, 0))
 
-        Every three belong to one applicant, every fifteen to one link.
+    def _outline(self, created_at: int, until_updated: int) -> Record:
+        """What a list can be ordered by or searched for: the rest follows from that.
+
+        Every three verifications belong to one applicant, every fifteen to one link.
         """
         number = self._made
         self._made += 1
         case = self._deck[number % len(self._deck)]
-        updated_at = created_at if fresh else created_at + self.random.randrange(1_000, 3_600_000)
+        updated_at = created_at + until_updated
+        submitted_at = min(created_at + 1_000, updated_at)
         return {
             "verification_id": f"VERIFICATION-{created_at}_{self._hex()}",
             "result": case.result,
@@ -142,16 +147,12 @@ class Maker:
             "is_scan": number % 4 == 1,
             "organization_id": ORGANIZATION,
             "agreement_link_id": f"Ce4hRho4SpV4T{number // 15:08d}",
-            "latest_response": self._latest_response(case, created_at),
             "verification_metadata": _metadata(number),
             "updated_at": updated_at,
             "created_at": created_at,
             "sub_status": case.sub_status,
             "last_status_at": updated_at,
-            "submitted_at": None
-            if case.status == "started"
-            else min(created_at + 1_000, updated_at),
-            "verification_details": _details(case),
+            "submitted_at": None if case.status == "started" else submitted_at,
         }
 
     def webhook(self, created_at: int, destination_url: str | None = None) -> Record:
@@ -183,33 +184,62 @@ class Maker:
             "response_status": self.random.choice((200, 200, 200, 202, 500)),
         }
 
-    def _latest_response(self, case: Case, created_at: int) -> Record:
-        steps = _STEPS[: self.random.choice((4, 4, 5, 5, 6, 8))]
-        if case.result not in (None, "pending"):
-            steps = steps[:-1] + _STEPS[-1:]
-        date = time.strftime("%Y-%m-%d", time.gmtime(created_at // 1000))
-        minute = created_at // 60_000
-        log = []
-        for step, (status, label) in enumerate(steps):
-            log.append(
-                {
-                    "created": f"{date}T00:00:00Z",
-                    "date_label": date,
-                    "id": self._uuid(),
-                    "modified": f"{date}T00:00:00Z",
-                    "status": status,
-                    "status_label": label,
-                    "time_label": _clock_face(minute + step),
-                }
-            )
-        return {"account_association_links": [], "activity_log": log}
-
     def _hex(self) -> str:
         return f"{self.random.getrandbits(128):032x}"
 
-    def _uuid(self) -> str:
-        text = self._hex()
-        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+def completed(columns: Record, number: int) -> Record:
+    """The seeded verification of which a row's columns are kept, the ``number``-th (from 0)."""
+    metadata = _metadata(number)
+    return _whole(
+        {**columns, "is_scan": bool(columns["is_scan"]), "verification_metadata": metadata}
+    )
+
+
+def _whole(outline: Record) -> Record:
+    """The record in the guide's order. Its payload depends on nothing but the outline."""
+    names = (
+        "verification_id", "result", "status", "verification_type", "verification_subtype",
+        "verification_tier", "is_scan", "organization_id", "agreement_link_id",
+    )  # fmt: skip
+    return {
+        **{name: outline[name] for name in names},
+        "latest_response": _latest_response(outline),
+        "verification_metadata": outline["verification_metadata"],
+        "updated_at": outline["updated_at"],
+        "created_at": outline["created_at"],
+        "sub_status": outline["sub_status"],
+        "last_status_at": outline["last_status_at"],
+        "submitted_at": outline["submitted_at"],
+        "verification_details": _details(outline),
+    }
+
+
+def _latest_response(outline: Record) -> Record:
+    chance = random.Random(outline["verification_id"])
+    steps = _STEPS[: chance.choice((4, 4, 5, 5, 6, 8))]
+    if outline["result"] not in (None, "pending"):
+        steps = steps[:-1] + _STEPS[-1:]
+    date = time.strftime("%Y-%m-%d", time.gmtime(outline["created_at"] // 1000))
+    minute = outline["created_at"] // 60_000
+    log = [
+        {
+            "created": f"{date}T00:00:00Z",
+            "date_label": date,
+            "id": _uuid(chance),
+            "modified": f"{date}T00:00:00Z",
+            "status": status,
+            "status_label": label,
+            "time_label": _clock_face(minute + step),
+        }
+        for step, (status, label) in enumerate(steps)
+    ]
+    return {"account_association_links": [], "activity_log": log}
+
+
+def _uuid(chance: random.Random) -> str:
+    text = f"{chance.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def iso(milliseconds: int, microseconds: int = 0) -> str:
@@ -234,9 +264,10 @@ def _metadata(number: int) -> Record:
     return {"internal_id": str(applicant + 1), "internal_name": f"{first} {last}"}
 
 
-def _details(case: Case) -> Record | None:
-    if case.type == "us_criminal_record_check":
-        return {"checks": list(_CHECKS[: {"1": 4, "2": 5, "3": 6}[(case.tier or "1")[-1]]])}
-    if case.type == "panel_drug":
-        return {"specimen": "urine", "panel": int((case.tier or "").split()[-1])}
+def _details(outline: Record) -> Record | None:
+    tier = outline["verification_tier"] or ""
+    if outline["verification_type"] == "us_criminal_record_check":
+        return {"checks": list(_CHECKS[: {"1": 4, "2": 5, "3": 6}[tier[-1]]])}
+    if outline["verification_type"] == "panel_drug":
+        return {"specimen": "urine", "panel": int(tier.split()[-1])}
     return None

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from aiohttp import web
 
-from harbour_async.sandbox import _faults
 from harbour_async.sandbox._arrivals import Arrival, max_in_window
 from harbour_async.sandbox._endpoints import Endpoints
-from harbour_async.sandbox._gate import Callback, Gate
+from harbour_async.sandbox._gate import Gate
 from harbour_async.sandbox._kinds import EVENTS, VERIFICATIONS, WEBHOOKS
 from harbour_async.sandbox._options import Options
 from harbour_async.sandbox._records import Maker, Record
+from harbour_async.sandbox._script import Script
 from harbour_async.sandbox._store import Store
 
-_Callback = TypeVar("_Callback", bound=Callback)
 
-
-class Sandbox(Options):
+class Sandbox(Options, Script):
     """A server of Harbour's API v2.2 on this machine, with made-up records.
 
     It listens from ``start()`` to ``aclose()``, or while entered, and only once::
@@ -71,7 +69,7 @@ class Sandbox(Options):
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> Self:
-        """Write the records (blocking: 5,000 take 0.2 seconds, 100,000 five) and listen.
+        """Make the records (blocking: 5,000 take 0.2 seconds, 200,000 six) and listen.
 
         Raises ``OSError`` if the address is taken, or the database is another program's or in
         use, and ``RuntimeError`` the second time.
@@ -177,7 +175,7 @@ class Sandbox(Options):
         records = []
         for _ in range(count):
             moment = self._maker.tick() if at is None else at
-            records.append(_changed(self._maker.verification(moment, fresh=True), fields))
+            records.append(_changed(self._maker.verification(moment), fields))
         self._set_clock(records)
         return self._store.insert(VERIFICATIONS, records)
 
@@ -219,87 +217,6 @@ class Sandbox(Options):
         times = [record[name] for record in records for name in ("created_at", "updated_at")]
         self._maker.now = max([self._maker.now, *times])
 
-    # -- what goes wrong -----------------------------------------------------------------------
-
-    def on_request(self, callback: _Callback) -> _Callback:
-        """Call (and await) ``callback(arrival)`` for every request before it is served."""
-        self._gate.callbacks.append(callback)
-        return callback
-
-    def on_answer(self, callback: _Callback) -> _Callback:
-        """Call (and await) ``callback(arrival)`` for every request, its ``status`` known by then.
-
-        The answer is sent afterwards.
-        """
-        self._gate.answer_callbacks.append(callback)
-        return callback
-
-    def between_count_and_rows(self, callback: _Callback) -> _Callback:
-        """Call (and await) ``callback(arrival)`` within every list, after it was counted.
-
-        The rows are read afterwards, so ``total`` and ``pages`` are of an earlier moment than
-        ``items``: as from a server that counts in one statement and reads in the next.
-        """
-        self._gate.between_callbacks.append(callback)
-        return callback
-
-    def fail(
-        self,
-        status: int = 503,
-        *,
-        times: int | None = 1,
-        method: str | None = None,
-        path: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: Any = None,
-    ) -> None:
-        """Answer coming requests with ``status`` and do nothing.
-
-        The next ``times`` (None: all) with that method and path, a pattern as of ``fnmatch``
-        below ``/v2``: ``/verifications/*``. A ``body`` of str is sent as HTML, bytes as they are,
-        anything else as JSON; None is the guide's error envelope.
-        """
-        self._meet(_faults.fail(status, headers or {}, body, self.errors), times, method, path)
-
-    def drop(
-        self,
-        times: int | None = 1,
-        *,
-        when: _faults.When = "before",
-        method: str | None = None,
-        path: str | None = None,
-    ) -> None:
-        """Close the connection: before the request is processed, after, or within the answer.
-
-        aiohttp's client by itself resends a GET, PUT or DELETE that was not answered, once:
-        such a request needs ``times=2`` for its caller to notice.
-        """
-        self._meet(_faults.drop(when), times, method, path)
-
-    def delay(
-        self,
-        seconds: float,
-        times: int | None = 1,
-        *,
-        method: str | None = None,
-        path: str | None = None,
-    ) -> None:
-        """Serve coming requests, but so much later."""
-        self._meet(_faults.delay(seconds), times, method, path)
-
-    def calm(self) -> None:
-        """Forget the faults and callbacks that are still in store."""
-        self._gate.faults.clear()
-        self._gate.callbacks.clear()
-        self._gate.between_callbacks.clear()
-        self._gate.answer_callbacks.clear()
-
-    def _meet(
-        self, effect: _faults.Effect, times: int | None, method: str | None, path: str | None
-    ) -> None:
-        fault = _faults.Fault(effect=effect, times=times, method=method, path=path)
-        self._gate.faults.append(fault)
-
     @property
     def _store(self) -> Store:
         if self._open is None:
@@ -311,7 +228,7 @@ class Sandbox(Options):
         if store.is_filled:
             maker.resume(store.latest(), store.made(VERIFICATIONS))
         else:
-            store.insert(VERIFICATIONS, maker.seeded(self.verifications))
+            store.insert(VERIFICATIONS, maker.seeded(self.verifications), outlines=True)
             hooks = [maker.webhook(maker.tick(60_000)) for _ in range(self.webhooks)]
             store.insert(WEBHOOKS, hooks)
             store.insert(EVENTS, (maker.event(hook) for hook in hooks for _ in range(self.events)))

@@ -1,4 +1,4 @@
-"""The records in SQLite, rendered when written: serving a page is joining strings.
+"""The records in SQLite, rendered once: serving a page is joining strings.
 
 Everything here blocks, for about a millisecond: no request sees half of another's change.
 """
@@ -28,6 +28,8 @@ class Store:
 
     Each row has its record as a list shows it (``listed``), what a single answer says
     otherwise (``single``), and one text each for ``search`` and for the metadata filter.
+    The seeded verifications are outlines, without ``listed`` and ``single`` until somebody reads
+    them: hundreds of thousands are there in seconds.
     Rows that tie keep the order in which they came (``seq``), backwards when descending, or
     come in another order in each answer, by the ``seed``.
     """
@@ -97,15 +99,15 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
-    def insert(self, kind: Kind, records: Iterable[Record]) -> list[str]:
-        """Add the records, in their order; their ids."""
+    def insert(self, kind: Kind, records: Iterable[Record], *, outlines: bool = False) -> list[str]:
+        """Add the records, or outlines of them, in their order; their ids."""
         self._totals.clear()
         ids: list[str] = []
 
         def rows() -> Iterable[tuple[Any, ...]]:
             for record in records:
                 ids.append(record[kind.id_field])
-                yield _row(kind, record)
+                yield (*_keys(kind, record), *((None, None) if outlines else _texts(kind, record)))
 
         marks = ", ".join("?" * (len(kind.fields) + 4))
         with self._db:
@@ -116,9 +118,14 @@ class Store:
     def get(self, kind: Kind, key: str) -> Record | None:
         """The record as a single answer shows it."""
         row = self._db.execute(
-            f"SELECT listed, single FROM {kind.table} WHERE {kind.id_field} = ?", (key,)
+            f"SELECT seq, listed, single FROM {kind.table} WHERE {kind.id_field} = ?", (key,)
         ).fetchone()
-        return None if row is None else {**json.loads(row[0]), **json.loads(row[1])}
+        if row is None:
+            return None
+        seq, listed, single = row
+        if listed is None:
+            single, listed = self._render(kind, [seq])[seq]
+        return {**json.loads(listed), **json.loads(single)}
 
     def replace(self, kind: Kind, record: Record) -> None:
         """Write a record anew, in its place."""
@@ -127,7 +134,7 @@ class Store:
         assignments = ", ".join(f"{name} = ?" for name in names)
         self._db.execute(
             f"UPDATE {kind.table} SET {assignments} WHERE {kind.id_field} = ?",
-            (*_row(kind, record), record[kind.id_field]),
+            (*_keys(kind, record), *_texts(kind, record), record[kind.id_field]),
         )
 
     def delete(self, kind: Kind, key: str) -> bool:
@@ -171,11 +178,33 @@ class Store:
             slope, start = self._random.randrange(1, _PRIME), self._random.randrange(_PRIME)
             ties = f"(seq * {slope} + {start}) % {_PRIME}"
         rows = self._db.execute(
-            f"SELECT listed FROM {kind.table}{conditions}"
+            f"SELECT seq, listed FROM {kind.table}{conditions}"
             f" ORDER BY {query.order_by} {way}, {ties} LIMIT ? OFFSET ?",
             (*values, query.size, min((query.page - 1) * query.size, _FAR)),
-        )
-        return [listed for (listed,) in rows]
+        ).fetchall()
+        outlines = [seq for seq, listed in rows if listed is None]
+        rendered = self._render(kind, outlines) if outlines else {}
+        return [listed or rendered[seq][1] for seq, listed in rows]
+
+    def _render(self, kind: Kind, seqs: list[int]) -> dict[int, tuple[str, bytes]]:
+        """Complete outlines: the ``single`` and ``listed`` of each."""
+        assert kind.completed is not None
+        marks = ", ".join("?" * len(seqs))
+        rows = self._db.execute(
+            f"SELECT seq, {', '.join(kind.fields)} FROM {kind.table} WHERE seq IN ({marks})", seqs
+        ).fetchall()
+        rendered = {}
+        for seq, *values in rows:
+            # The seeded records were the first of the table.
+            record = kind.completed(dict(zip(kind.fields, values, strict=True)), seq - 1)
+            rendered[seq] = _texts(kind, record)
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany(
+                f"UPDATE {kind.table} SET single = ?, listed = ? WHERE seq = ?",
+                [(*texts, seq) for seq, texts in rendered.items()],
+            )
+        return rendered
 
     def _total(self, source: str, values: tuple[Any, ...]) -> int:
         # Counting reads a whole index; between two changes the answer stands.
@@ -200,21 +229,25 @@ def _conditions(query: Query) -> tuple[str, tuple[str, ...]]:
     return f" WHERE {' AND '.join(conditions)}" if conditions else "", tuple(values)
 
 
-def _row(kind: Kind, record: Record) -> tuple[Any, ...]:
-    listed = kind.listed(record)
-    missing = object()
+def _keys(kind: Kind, record: Record) -> tuple[Any, ...]:
+    """What a row is found by."""
     pairs = metadata_pairs(record.get("verification_metadata") or {})
-    single = {name: v for name, v in record.items() if listed.get(name, missing) != v}
     return (
         *[record[name] for name in kind.fields],
-        _SEPARATOR.join(_texts(record, kind)).casefold(),
+        _SEPARATOR.join(_searched(kind, record)).casefold(),
         _SEPARATOR.join(("", *pairs, "")),
-        _dump(single),
-        _dump(listed).encode(),
     )
 
 
-def _texts(record: Record, kind: Kind) -> Iterable[str]:
+def _texts(kind: Kind, record: Record) -> tuple[str, bytes]:
+    """What a single answer says otherwise than a list, and what a list says."""
+    listed = kind.listed(record)
+    missing = object()
+    single = {name: v for name, v in record.items() if listed.get(name, missing) != v}
+    return _dump(single), _dump(listed).encode()
+
+
+def _searched(kind: Kind, record: Record) -> Iterable[str]:
     for name in kind.searched:
         value = record[name]
         if isinstance(value, list):

@@ -137,7 +137,6 @@ async def test_a_webhook_created_with_a_url_alone_hears_of_everything(client: Cl
         ({"destination_url": None}, ["body", "destination_url"]),
         ({"destination_url": "ftp://x.org"}, ["body", "destination_url"]),
         ({"destination_url": "https://"}, ["body", "destination_url"]),
-        ({"destination_url": "https://\ud800"}, ["body", "destination_url"]),
         ({"destination_url": "https://x.org", "event_types": ["a"]}, ["body", "event_types", 0]),
         ({"destination_url": "https://x.org", "event_types": "a"}, ["body", "event_types"]),
         (

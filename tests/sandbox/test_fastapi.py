@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -214,7 +215,16 @@ async def test_the_422_of_what_is_not_json_is_the_same(
     assert (reply.status, reply.json) == (422, {"detail": [objection]})
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"[" * 100_000, b'{"destination_url": NaN}'])
+UNREADABLE = [
+    b"\xff",
+    b"[" * 100_000,
+    b'{"destination_url": NaN}',
+    b'{"destination_url": "https://x.org", "event_types": [1e999]}',
+    b'{"destination_url": "https://x.org/\\ud800"}',
+]
+
+
+@pytest.mark.parametrize("content", UNREADABLE, ids=range(len(UNREADABLE)))
 async def test_what_cannot_be_read_at_all_is_400(client: Client, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     reply = await client.send("POST", "/webhooks", data=content, headers=headers)
@@ -239,3 +249,16 @@ async def test_a_method_that_is_not_there_is_405_and_tells_which_are(
     reply = await client.send(method, f"/webhooks/{key}")
     assert reply.status == 405
     assert reply.headers["Allow"] == "DELETE,GET,PUT"
+
+
+async def test_a_body_that_is_too_large_is_refused_in_the_guides_envelope(client: Client) -> None:
+    reply = await client.send("POST", "/webhooks", data=io.BytesIO(b"a" * 2_000_000))
+    assert reply.status == client.sandbox.arrivals[-1].status == 413
+    assert reply.json.keys() == {"detail", "error", "message", "more_info"}
+
+
+async def test_a_number_beyond_all_bounds_is_shown_as_it_came(client: Client) -> None:
+    [objection] = (await client.get("/verifications", verification_metadata="[1e999]")).json[
+        "detail"
+    ]
+    assert objection["input"] == "[1e999]"

@@ -120,6 +120,23 @@ async def test_text_is_sent_as_utf8(client: Client) -> None:
     assert "Łukasz".encode() in (await client.get("/verifications", size=1)).body
 
 
+async def test_a_record_is_the_same_whichever_answer_shows_it_first() -> None:
+    async with serving() as listed_first, serving() as alone_first:
+        items = (await listed_first.get("/verifications")).json["items"]
+        for item in items:
+            path = f"/verifications/{item['verification_id']}"
+            assert (await alone_first.get(path)).json == (await listed_first.get(path)).json
+        again = (await alone_first.get("/verifications")).json["items"]
+        assert again == items
+
+
+async def test_searching_and_filtering_find_what_nobody_has_read_yet(client: Client) -> None:
+    found = await client.get("/verifications", verification_metadata='{"internal_id": "1"}')
+    assert found.json["total"] == 3
+    key = client.sandbox.verification_ids()[4]
+    assert (await client.get("/verifications", search=key)).ids() == [key]
+
+
 async def test_five_thousand_records_are_ready_soon() -> None:
     async with Sandbox(verifications=5_000) as sandbox:
         assert len(set(sandbox.verification_ids())) == 5_000

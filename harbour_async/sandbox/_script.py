@@ -1,0 +1,98 @@
+"""What a test can have happen on coming requests: callbacks and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from harbour_async.sandbox import _faults
+from harbour_async.sandbox._gate import Callback, Gate
+from harbour_async.sandbox._options import Errors
+
+_Callback = TypeVar("_Callback", bound=Callback)
+
+
+class Script:
+    """That part of ``Sandbox``. The gate calls back, and meets requests with the faults."""
+
+    _gate: Gate
+    errors: Errors
+
+    def on_request(self, callback: _Callback) -> _Callback:
+        """Call (and await) ``callback(arrival)`` for every request before it is served."""
+        self._gate.callbacks.append(callback)
+        return callback
+
+    def on_answer(self, callback: _Callback) -> _Callback:
+        """Call (and await) ``callback(arrival)`` for every request, its ``status`` known by then.
+
+        The answer is sent afterwards.
+        """
+        self._gate.answer_callbacks.append(callback)
+        return callback
+
+    def between_count_and_rows(self, callback: _Callback) -> _Callback:
+        """Call (and await) ``callback(arrival)`` within every list, after it was counted.
+
+        The rows are read afterwards, so ``total`` and ``pages`` are of an earlier moment than
+        ``items``: as from a server that counts in one statement and reads in the next.
+        """
+        self._gate.between_callbacks.append(callback)
+        return callback
+
+    def fail(
+        self,
+        status: int = 503,
+        *,
+        times: int | None = 1,
+        method: str | None = None,
+        path: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> None:
+        """Answer coming requests with ``status`` and do nothing.
+
+        The next ``times`` (None: all) with that method and path, a pattern as of ``fnmatch``
+        below ``/v2``: ``/verifications/*``. A ``body`` of str is sent as HTML, bytes as they are,
+        anything else as JSON; None is the guide's error envelope.
+        """
+        self._meet(_faults.fail(status, headers or {}, body, self.errors), times, method, path)
+
+    def drop(
+        self,
+        times: int | None = 1,
+        *,
+        when: _faults.When = "before",
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Close the connection: before the request is processed, after, or within the answer.
+
+        aiohttp's client by itself resends a GET, PUT or DELETE that was not answered, once:
+        such a request needs ``times=2`` for its caller to notice.
+        """
+        self._meet(_faults.drop(when), times, method, path)
+
+    def delay(
+        self,
+        seconds: float,
+        times: int | None = 1,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Serve coming requests, but so much later."""
+        self._meet(_faults.delay(seconds), times, method, path)
+
+    def calm(self) -> None:
+        """Forget the faults and callbacks that are still in store."""
+        self._gate.faults.clear()
+        self._gate.callbacks.clear()
+        self._gate.between_callbacks.clear()
+        self._gate.answer_callbacks.clear()
+
+    def _meet(
+        self, effect: _faults.Effect, times: int | None, method: str | None, path: str | None
+    ) -> None:
+        fault = _faults.Fault(effect=effect, times=times, method=method, path=path)
+        self._gate.faults.append(fault)
