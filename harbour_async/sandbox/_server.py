@@ -69,7 +69,7 @@ class Sandbox(Options, Script):
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> Self:
-        """Make the records (blocking: 5,000 take 0.2 seconds, 200,000 six) and listen.
+        """Make the records (blocking: 5,000 take 0.2 seconds, 200,000 under six) and listen.
 
         Raises ``OSError`` if the address is taken, or the database is another program's or in
         use, and ``RuntimeError`` the second time.

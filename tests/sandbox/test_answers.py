@@ -179,3 +179,17 @@ async def test_an_escaped_slash_stays_inside_the_id(client: Client) -> None:
     assert (await client.get("/verifications/none%2Fevents")).status == 404
     assert (await client.get(f"/verifications/{key}")).status == 404
     assert client.sandbox.arrivals[-2].path == "/verifications/none%2Fevents"
+
+
+async def test_a_url_may_have_several_webhooks_and_search_finds_also_one_nobody_heard_of(
+    client: Client,
+) -> None:
+    url = "https://hooks.example.org/one"
+    first = (await client.send("POST", "/webhooks", json={"destination_url": url})).json
+    client.sandbox.drop(when="after", method="POST")
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await client.send("POST", "/webhooks", json={"destination_url": url})
+    found = (await client.get("/webhooks", search=url, order_by="created_at ASC")).json["items"]
+    assert [webhook["destination_url"] for webhook in found] == [url, url]
+    assert found[0]["webhook_id"] == first["webhook_id"]
+    assert found[0]["created_at"] < found[1]["created_at"]
