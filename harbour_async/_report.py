@@ -9,19 +9,27 @@ from attrs import frozen
 class PagingReport:
     """The account of one walk, as far as it has come.
 
-    ``requests`` counts everything sent, prefetched pages that had to be dropped included;
-    ``pages`` counts answers that brought something new. ``gaps_repaired`` are the places where
-    records would have been skipped or could not be excluded to have been, and were read again.
-    ``complete`` is True only once the walk has ended and every record that existed from its start
-    to its end is proved to have been yielded; ``reason`` says why it is not.
+    requests: everything sent, prefetched pages that had to be dropped included.
+    pages: answers that brought something new.
+    yielded: records given, invalid ones that ``on_invalid`` kept included.
+    invalid: records that broke a rule of the wire, whatever ``on_invalid`` made of them.
+    duplicates_dropped: records seen again and not given again, as in overlaps.
+    gaps_repaired: places where records could have been skipped, and were read again.
+    total_first, total_last: what the first and the last answer said the listing holds.
+    complete: True only once the walk has ended and is proved (docs/completeness.md).
+    reason: why it is not complete, else None.
+    assumed: what had to be assumed of the server beyond the two assumptions that every proof
+        makes, else None.
     """
 
     requests: int = 0
     pages: int = 0
     yielded: int = 0
+    invalid: int = 0
     duplicates_dropped: int = 0
     gaps_repaired: int = 0
     total_first: int | None = None
     total_last: int | None = None
     complete: bool = False
     reason: str | None = "not started"
+    assumed: str | None = None

@@ -14,7 +14,8 @@ class Rows(Generic[T]):
     """The records of one answer and what the walk must know of each.
 
     ``ids[i]`` and ``keys[i]`` belong to ``items[i]``: the record's own id (None if the server
-    sent none) and its ``created_at`` in microseconds since 1970 UTC (None if it sent none).
+    sent none), and the moment that the listing is ordered by, in microseconds since 1970 UTC (None
+    if it sent none).
     """
 
     items: list[T]

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from attrs import Attribute, field, frozen
 
 from harbour_async._record import Record, view
+from harbour_async.errors import DecodeError
 
 T = TypeVar("T")
 
@@ -169,6 +170,21 @@ class WebhookReceipt(Record):
     webhook_id: Id
     event_datetime: datetime | None = None
     extra: dict[str, Any] = field(factory=dict)
+
+
+@frozen
+class InvalidRecord:
+    """A record of a listing that breaks a rule of the wire (``on_invalid="keep"``).
+
+    raw: the record as it came, as JSON; kept out of the ``repr``, for it is personal data.
+    error: the ``DecodeError`` that names the place.
+    record_id, created_at: what could be read of them, else None.
+    """
+
+    raw: bytes = field(repr=False)
+    error: DecodeError
+    record_id: str | None = None
+    created_at: datetime | None = None
 
 
 @frozen

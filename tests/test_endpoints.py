@@ -48,7 +48,7 @@ async def test_a_listing_is_walked_newest_first(harbour: HarbourSession, sandbox
     assert [record.verification_id for record in records] == sandbox.verification_ids()
     report = pager.report
     assert (report.requests, report.pages, report.yielded) == (3, 3, 230)
-    assert (report.duplicates_dropped, report.gaps_repaired) == (0, 0)
+    assert report.gaps_repaired == 0
     assert (report.total_first, report.total_last) == (230, 230)
     assert report.complete
 
@@ -232,22 +232,38 @@ async def test_a_walk_ended_by_an_error_goes_on_from_its_token(
     assert seen == sandbox.verification_ids()
 
 
-async def test_changes_are_what_was_updated_since_and_stop_there(
+async def test_changes_are_what_was_updated_since_oldest_update_first(
     harbour: HarbourSession, sandbox: Sandbox
 ) -> None:
     latest = await harbour.verifications.list(order_by="updated_at DESC").first()
     assert latest is not None
     assert latest.updated_at is not None
-    assert await harbour.verifications.changes(latest.updated_at).to_list() == []
     touched = sandbox.verification_ids()[5:150:7]
     for verification_id in touched:
         sandbox.update(verification_id, status="completed")
     sandbox.reset_log()
     pager = harbour.verifications.changes(latest.updated_at, page_size=50)
-    assert [v.verification_id async for v in pager] == touched[::-1]
-    assert not pager.report.complete
-    assert pager.report.reason
-    assert len(sandbox.arrivals) == 1
+    changed = [v.verification_id async for v in pager]
+    assert changed == [latest.verification_id, *touched]
+    assert pager.report.complete
+    assert len(sandbox.arrivals) <= 4
+
+
+async def test_changes_go_on_from_their_checkpoint_in_a_request(
+    harbour: HarbourSession, sandbox: Sandbox
+) -> None:
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    pager = harbour.verifications.changes(since)
+    assert len(await pager.to_list()) == 230
+    [touched] = sandbox.update(sandbox.verification_ids()[100], status="completed")
+    sandbox.reset_log()
+    rest = harbour.verifications.changes(since, resume=pager.resume_token)
+    assert [v.verification_id async for v in rest] == [touched]
+    assert len(sandbox.arrivals) <= 2
+    again = harbour.verifications.changes(
+        since, resume=rest.resume_token, lookback=timedelta(days=10_000)
+    )
+    assert len(await again.to_list()) == 229  # the one at the checkpoint's moment was given
 
 
 Call = Callable[[HarbourSession], Awaitable[object]]

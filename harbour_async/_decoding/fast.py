@@ -62,20 +62,20 @@ class FastPath(Generic[R]):
         columns.check_text(body)
         return self._checked([self._scan_one(body)]).items[0]
 
-    def rows(self, body: bytes) -> Rows[R]:
-        """The page of a listing in ``body``."""
+    def rows(self, body: bytes, key: str = "created_at") -> Rows[R]:
+        """The page of a listing in ``body``, ordered by the moment ``key``."""
         columns.check_text(body)
         page = self._scan_page(body)
         for number in (page.page, page.size, page.pages):
             if number is not None:
                 rules.count(number)
-        return self._checked(page.items, rules.count(page.total))
+        return self._checked(page.items, rules.count(page.total), key)
 
-    def _checked(self, items: Sequence[Wire], total: int = 1) -> Rows[R]:
+    def _checked(self, items: Sequence[Wire], total: int = 1, key: str = "created_at") -> Rows[R]:
         ids, *moments = self._settle(items)
         keys: list[int | None] = [None] * len(items)
         for name, column in zip(self._moments, moments, strict=True):
-            if name == "created_at":
+            if name == key:
                 keys = columns.to_micros(column)
             else:
                 columns.check_moments(column)

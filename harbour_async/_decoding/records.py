@@ -38,15 +38,15 @@ def decode_record(cls: type[R], body: bytes) -> R:
     return record
 
 
-def decode_rows(cls: type[R], body: bytes) -> Rows[R]:
-    """A page of a listing, as a walk over it wants it."""
+def decode_rows(cls: type[R], body: bytes, *, key: str = "created_at") -> Rows[R]:
+    """A page of a listing, as a walk over it wants it, ordered by the moment ``key``."""
     scan = _fast_path(cls).rows
     try:
-        return scan(body)
+        return scan(body, key)
     except fast.FAILURES:
         pass
     page = _explained_page(cls, body)
-    moments = [getattr(record, "created_at", None) for record in page.items]
+    moments = [getattr(record, key, None) for record in page.items]
     return Rows(
         items=page.items,
         ids=[getattr(record, _own_id(cls)) for record in page.items],

@@ -18,11 +18,10 @@ class _Iteration(Generic[T]):
     time later, by a task of the event loop's, and prefetching would go on until then.
     """
 
-    __slots__ = ("_left", "_walk")
+    __slots__ = ("_walk",)
 
     def __init__(self, walk: Walk[T]) -> None:
         self._walk = walk
-        self._left = walk.left
 
     async def aclose(self) -> None:
         """Stop, and wait until nothing is left behind."""
@@ -42,8 +41,8 @@ class Records(_Iteration[T]):
         return self
 
     async def __anext__(self) -> T:
-        if self._left or await self._walk.step():
-            return self._left.pop()
+        if self._walk.batch.left or await self._walk.step():
+            return self._walk.batch.left.pop()
         raise StopAsyncIteration
 
 
@@ -58,7 +57,8 @@ class Pages(_Iteration[T]):
     async def __anext__(self) -> Page[T]:
         if not await self._walk.step():
             raise StopAsyncIteration
-        items = self._left[::-1]
-        self._left.clear()
+        left = self._walk.batch.left
+        items = left[::-1]
+        left.clear()
         window, total = self._walk.window, self._walk.total
         return Page(items, total, window.page, window.size, -(-total // window.size))

@@ -1,74 +1,56 @@
-"""What a walk asks of the strategy it follows. A plan does no I/O."""
+"""What a walk asks of the plan it follows. A plan does no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum, auto
 from typing import Any, Protocol
 
 from attrs import frozen
 
-from harbour_async.pagination._answer import Answer
-from harbour_async.pagination._cursor import Cursor
-from harbour_async.pagination._windows import Window
-
-
-class Use(Enum):
-    """What becomes of an answer once its new records have been given."""
-
-    SPENT = auto()
-    AGAIN = auto()
-    """It comes first again, after what the verdict asks for."""
-    LATER = auto()
-    """Its window will be proposed again, and then it is the answer."""
+from harbour_async.pagination._snapshot import Snapshot
+from harbour_async.pagination._window import Window
 
 
 @frozen
 class Verdict:
-    """``fresh`` are the positions of an answer's new records, in order."""
+    """What becomes of a snapshot, and of what is on its way.
 
-    fresh: Sequence[int] = ()
+    rows: the positions of the records to be given, in order.
+    first: a window to be requested, and read, before all others on their way.
+    again: the snapshot is read again after ``first``.
+    drop: the requests on their way are of no use any more.
+    """
+
+    rows: Sequence[int] = ()
     first: Window | None = None
-    """To be requested, and answered, before all others on their way."""
-    use: Use = Use.SPENT
-    astray: bool = False
-    """The requests on their way are of no use any more."""
+    again: bool = False
+    drop: bool = False
 
 
 class Plan(Protocol):
-    """Decides what to request next, and which records of an answer are new."""
+    """Decides what to request next, and which records of a snapshot are new."""
 
     done: bool
     """Nothing more has to be requested."""
 
-    @property
-    def proved(self) -> bool:
-        """What was given is all that had to be."""
-
     reason: str | None
-    """Why the listing cannot be proved, once that is known."""
+    """Why the listing is not proved, once that is known."""
 
-    @property
-    def wide(self) -> bool:
-        """More than one request may be on its way."""
+    gave_up: bool
+    """The walk did not come to an end, and was ended."""
 
+    assumed: str | None
     repaired: int
 
-    start: Cursor
-    """Where the walk began: behind this, if it was resumed."""
-
     @property
-    def passed(self) -> Cursor:
-        """All at or before this is certain to have been given."""
+    def depth(self) -> int:
+        """How many requests may be on their way."""
 
     def propose(self, last: Window | None) -> Window | None:
         """The window to request after ``last`` (None: nothing is on its way); None: not now."""
 
-    def take(self, answer: Answer) -> Verdict:
-        """What to do with an answer."""
+    def take(self, snapshot: Snapshot) -> Verdict:
+        """Read the next snapshot. All records of the one before have been given."""
 
-    def commit(self, count: int) -> None:
-        """That many more of the records taken last have been given to the reader."""
-
-    def state(self) -> dict[str, Any]:
-        """What a resume token has to carry, as JSON, for exactly what was committed."""
+    def state(self, passed: int) -> dict[str, Any]:
+        """What a resume token carries once ``passed`` of the verdict's rows have been given."""

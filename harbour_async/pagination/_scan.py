@@ -1,32 +1,39 @@
-"""Page after page, each id once: all that can be done where the order proves nothing."""
+"""The plan that proves nothing: page after page, each id once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from harbour_async.pagination._answer import Answer
-from harbour_async.pagination._cursor import Cursor
+from harbour_async.pagination._cursor import START, Cursor, Identity
+from harbour_async.pagination._patience import Patience
 from harbour_async.pagination._plan import Verdict
-from harbour_async.pagination._windows import Window, aligned, patience
+from harbour_async.pagination._snapshot import Snapshot
+from harbour_async.pagination._window import Window, aligned
 
 EMPTY_PAGES = 3
 """A server may answer an empty page in the middle; this many in a row are the end."""
 
+REPEATED_PAGES = 3
+"""So many answers in a row that held records, but no new one, mean that it repeats itself."""
+
+REPEATS = f"{REPEATED_PAGES} answers in a row held records, but no new one"
+ENDLESS = "the listing does not come to an end"
+
 
 class Scan:
-    """Plain pages of ``size``.
+    """Plain pages of ``size``, to the end that ``total`` tells.
 
-    ``seen`` are the fingerprints (``hash``) of ids given before; ``at`` and ``last`` are where an
-    earlier walk stood: the index after its last record, and that record's id. What ``start`` has
-    passed was given by an earlier walk as well; ``passed`` is that for a later one. ``patience`` is
-    how many answers it waits for the end (0: by the first total), for lists that grow faster than
-    they can be read.
+    seen: fingerprints (``hash``) of the identities that were given before.
+    at, last: where an earlier walk stood: the index after its last record, and that record's id.
+    start: what stands at or before this cursor is not wanted.
+    passed: where the proved part of the walk ended; a token says so.
+    identity: what makes a record the same as one given before; by default its id.
     """
 
-    proved = False
-    wide = True
+    assumed: str | None = None
     repaired = 0
+    depth = 1 << 16
 
     def __init__(
         self,
@@ -36,27 +43,28 @@ class Scan:
         seen: Iterable[int] = (),
         at: int = 0,
         last: str | None = None,
-        start: Cursor | None = None,
+        start: Cursor = START,
         passed: Cursor | None = None,
-        patience: int = 0,
+        identity: Identity | None = None,
     ) -> None:
-        self.start = start or Cursor()
-        self.passed = passed or self.start
-        self.done = False
+        self.done = self.gave_up = False
         self.reason: str | None = reason
+        self._start = start
+        self._passed = passed or start
         self._size = size
-        self._seen = set(seen)
+        self._seen = frozenset(seen)
+        self._met: set[int] = set()  # by this scan, which may read again what an earlier part gave
         self._at = at
         self._last = last
         self._resumed = at > 0
         self._total: int | None = None
         self._credible = True
-        self._empty = 0
-        self._patience = patience
+        self._empty = self._repeated = 0
+        self._patience = Patience(size)
+        self._identity = identity
         self._next = aligned(max(0, at - 1), size)
-        self._answer: Answer | None = None
-        self._fresh: Sequence[int] = ()
-        self._given = 0
+        self._snapshot: Snapshot | None = None
+        self._rows: Sequence[int] = ()
 
     def propose(self, last: Window | None) -> Window | None:
         if last is None:
@@ -65,57 +73,70 @@ class Scan:
         known = self._total is not None and window.start < self._total
         return window if known else None
 
-    def take(self, answer: Answer) -> Verdict:
-        self._credible = self._credible and answer.contradiction is None
-        self._total = answer.total
-        self._patience = (self._patience or patience(answer.total, self._size)) - 1
-        self._empty = 0 if answer.ids else self._empty + 1
-        window = answer.request.window
-        self._next = Window(window.page + 1, window.size)
-        ended = window.end >= answer.total and (self._credible or not answer.ids)
-        self.done = ended or self._empty >= EMPTY_PAGES or not self._patience
-        self._answer, self._given = answer, 0
-        self._fresh = self._new_from(self._given_before(answer), answer)
-        return Verdict(self._fresh)
+    def take(self, snapshot: Snapshot) -> Verdict:
+        self._at, self._last = self._reached(len(self._rows))
+        self._credible = self._credible and snapshot.contradiction is None
+        self._total = snapshot.total
+        self._next = Window(snapshot.window.page + 1, snapshot.window.size)
+        self._snapshot = snapshot
+        met = len(self._met)
+        self._rows = self._new_from(self._given_before(snapshot), snapshot)
+        self._decide(snapshot, new=bool(self._rows) or len(self._met) > met)
+        return Verdict(self._rows)
 
-    def commit(self, count: int) -> None:
-        if count:
-            assert self._answer is not None
-            self._given += count
-            i = self._fresh[self._given - 1]
-            self._at, self._last = self._answer.start + i + 1, self._answer.ids[i]
+    def state(self, passed: int) -> dict[str, Any]:
+        at, last = self._reached(passed)
+        cursor = {"key": self._passed.key, "ties": list(self._passed.ties)}
+        return {"scan": True, "at": at, "last": last, **cursor}
 
-    def state(self) -> dict[str, Any]:
-        passed = {"key": self.passed.key, "ties": list(self.passed.ties)}
-        return {"scan": True, "at": self._at, "last": self._last, **passed}
+    def _decide(self, snapshot: Snapshot, *, new: bool) -> None:
+        """Whether this was the end, or there will be none."""
+        self._empty = 0 if snapshot.ids else self._empty + 1
+        self._repeated = self._repeated + 1 if snapshot.ids and not new else 0
+        # A total that contradicted a page is believed no more: then only an empty page is the end.
+        at_end = snapshot.window.end >= snapshot.total and (self._credible or not snapshot.ids)
+        self.done = at_end or self._empty >= EMPTY_PAGES
+        endless = self._patience.exhausted(snapshot.total, snapshot.stop, new=new)
+        if not self.done and (endless or self._repeated >= REPEATED_PAGES):
+            self.done = self.gave_up = True
+            self.reason = f"{self.reason}; {ENDLESS if endless else REPEATS}"
 
-    def _given_before(self, answer: Answer) -> int:
+    def _reached(self, passed: int) -> tuple[int, str | None]:
+        if not passed or self._snapshot is None:
+            return self._at, self._last
+        position = self._rows[passed - 1]
+        return self._snapshot.start + position + 1, self._snapshot.ids[position]
+
+    def _given_before(self, snapshot: Snapshot) -> int:
         """How many of the first answer's records an earlier walk gave, as far as one can tell."""
         if not self._resumed:
             return 0
         self._resumed = False
-        if self._last in answer.ids:
-            return answer.ids.index(self._last) + 1
-        return min(len(answer.ids), max(0, self._at - answer.start))
+        if self._last in snapshot.ids:
+            return snapshot.ids.index(self._last) + 1
+        return min(len(snapshot.ids), max(0, self._at - snapshot.start))
 
-    def _new_from(self, first: int, answer: Answer) -> Sequence[int]:
-        positions = range(first, len(answer.ids))
-        ids = answer.ids[first:]
-        seen = set(map(hash, ids))
-        usual = len(seen) == len(ids) and None not in ids and self.start.key is None
-        if usual and self._seen.isdisjoint(seen):  # all of them at once, mostly
-            self._seen |= seen
+    def _new_from(self, first: int, snapshot: Snapshot) -> Sequence[int]:
+        positions = range(first, len(snapshot.ids))
+        ids = snapshot.ids[first:]
+        plain = self._identity is None and self._start.key is None and None not in ids
+        new = set(map(hash, ids)) if plain else set()
+        if (
+            plain
+            and len(new) == len(ids)
+            and new.isdisjoint(self._met)
+            and new.isdisjoint(self._seen)
+        ):
+            self._met |= new  # all of them at once, mostly
             return positions
-        return [i for i in positions if self._new(answer.keys[i], answer.ids[i])]
+        return [i for i in positions if self._new(snapshot.keys[i], snapshot.ids[i])]
 
     def _new(self, key: int | None, record_id: str | None) -> bool:
         """Whether a record is met for the first time; those without an id always are."""
-        if self.start.passed(key, record_id):
-            return False
         if record_id is None:
-            return True
-        fingerprint = hash(record_id)
-        if fingerprint in self._seen:
+            return not self._start.passed(key, record_id)
+        fingerprint = hash(self._identity(record_id, key) if self._identity else record_id)
+        if fingerprint in self._met:
             return False
-        self._seen.add(fingerprint)
-        return True
+        self._met.add(fingerprint)
+        return fingerprint not in self._seen and not self._start.passed(key, record_id)

@@ -1,4 +1,4 @@
-"""Finding the place of a record that has moved, and foreseeing where it will."""
+"""Where a record stands that has moved, and how far records move from one answer to the next."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from attrs import define
 WIDEST = 40
 """The widest margin: of a window of 100, more than half should be new."""
 
+FASTER = 4
+"""The factor by which a search takes longer steps, until it has passed what it looks for."""
+
 
 @define
 class Drift:
-    """How far deletions move records to the front from one answer to the next, smoothed.
+    """How far deletions move records to the front from one request to the next, smoothed.
 
-    Records created in front move others back, which only lets the reader see some of them again.
+    Records that are created in front move others back. That costs some records seen twice, and
+    needs no margin.
     """
 
     mean: float = 0.0
     deviation: float = 0.0
 
     def saw(self, moved: float) -> None:
-        moved = max(0, moved)
+        moved = max(0.0, moved)
         if moved and not self.deviation:
             self.mean, self.deviation = moved, moved / 2
             return
@@ -31,55 +35,41 @@ class Drift:
 
     @property
     def margin(self) -> int:
-        """How many records before the expected place to start reading."""
+        """How many records before the expected place the next window should begin."""
         margin = self.mean + 2 * self.deviation
         return min(math.ceil(margin), WIDEST) if margin >= 0.5 else 0
 
 
 @define
 class Search:
-    """Looks for a place that is not where it was foreseen: near a guess first, then galloping away
-    from a window that missed it, or halving what is left between two.
+    """Looks for the cursor's index: in longer and longer steps, then by halving.
 
-    The list moves meanwhile, so what was a bound may be none any more: it is given up as soon as
-    it contradicts a newer answer.
+    ``guess`` is where to look next. ``low`` and ``high`` are bounds that answers have shown. The
+    list moves meanwhile, so a bound is given up as soon as a newer answer contradicts it.
     """
 
-    active: bool = False
-    place: int = 0
+    size: int
+    guess: int = 0
     low: int | None = None
     high: int | None = None
-    step: int = 1
-    tries: int = 0
+    step: int = 0
 
-    def begin(self, guess: int) -> None:
-        self.tries += 1
-        self.active = True
-        self.place = guess
-
-    def begins_beyond(self, start: int, guess: int) -> None:
-        """A window begins beyond the place."""
-        self.begin(min(guess, start - self.step))
+    def begins_beyond(self, start: int) -> None:
+        """A window that starts at ``start`` begins beyond the cursor."""
+        if self.low is not None and self.low > start:
+            self.low, self.step = None, 0
         self.high = start
-        if self.low is not None and self.low < start:
-            self._between(self.low, start, guess)
-        else:
-            self.low = None
-            self.step = 2 * (start - self.place)
+        self.step = max(1, self.size // 4, FASTER * self.step)
+        self.guess = max(0, start - self.step)
+        if self.low is not None:
+            self.guess = max(self.guess, (self.low + start) // 2)
 
-    def ends_before(self, stop: int, guess: int) -> None:
-        """A window ends at or before the place."""
-        self.begin(max(guess, stop + self.step))
-        self.low = stop
-        if self.high is not None and self.high > stop:
-            self._between(stop, self.high, guess)
-        else:
-            self.high = None
-            self.step = 2 * (self.place - stop)
-
-    def _between(self, low: int, high: int, guess: int) -> None:
-        self.place = guess if low < guess < high else (low + high) // 2
-
-    def exhausted(self, pages: int) -> bool:
-        """More tries than a list that changes slowly enough to be read can need."""
-        return self.tries > 10 + 2 * pages.bit_length()
+    def ends_before(self, end: int, total: int) -> None:
+        """A window that ends at ``end`` shows nothing beyond the cursor."""
+        if self.high is not None and self.high < end:
+            self.high, self.step = None, 0
+        self.low = end
+        self.guess = max(end, min(end + self.step, total))
+        if self.high is not None:
+            self.guess = min(self.guess, (end + self.high) // 2)
+        self.step = max(self.size, FASTER * self.step)

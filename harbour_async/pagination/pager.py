@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from copy import copy
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 from weakref import WeakSet
 
 from attrs import evolve
 
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
+from harbour_async.models import InvalidRecord
 from harbour_async.pagination import _token
-from harbour_async.pagination._cursor import Cursor
-from harbour_async.pagination._flight import Fetch
+from harbour_async.pagination._cursor import Cursor, version
 from harbour_async.pagination._iteration import Pages, Records
-from harbour_async.pagination._newest_first import NewestFirst
-from harbour_async.pagination._oldest_first import OldestFirst
+from harbour_async.pagination._overlap import Overlap
 from harbour_async.pagination._plan import Plan
+from harbour_async.pagination._prefetch import Fetch
 from harbour_async.pagination._scan import Scan
 from harbour_async.pagination._walk import Options, Walk
-from harbour_async.pagination._windows import LARGEST
+from harbour_async.pagination._window import LARGEST
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ class Pager(Generic[T]):
 
     With ``complete``, and ordered by created_at, every record that exists from the walk's first
     answer to its last is yielded exactly once and any other at most once, however many are created
-    and deleted meanwhile; if that cannot be proved, IncompleteListingError is raised after
+    and deleted meanwhile. If that cannot be proved, IncompleteListingError is raised after
     everything found was yielded (docs/completeness.md). In other orders no id is yielded twice.
 
     Each iteration is a new walk; ``report`` and ``resume_token`` speak of the one begun last.
@@ -40,7 +41,7 @@ class Pager(Generic[T]):
     Tasks that share one ``aiter(pager)`` share its records: each goes to one of them.
     What ``fetch`` raises ends the walk, with the ``resume_token`` on it if it is a HarbourError.
 
-    fetch: answers page (from 1) and size (1 to 100) with a Rows of one moment.
+    fetch: answers a page (from 1) and a size (1 to 100) with ``Rows``.
     listing: identifies resource and filters, so that a token of another listing is refused.
     order: "field ASC" or "field DESC"; None if the server's order is not known.
     page_size: records a page, 1 to 100.
@@ -48,7 +49,11 @@ class Pager(Generic[T]):
     concurrency: pages that may be on their way, or read ahead, at a time.
     complete: prove the listing complete where its order allows.
     resume: a ``resume_token`` to go on from.
-    until: stop before the first record for which this is true; no proof is owed then.
+    on_invalid: "raise" or "keep" what breaks a rule of the wire, or a function that gets the
+        InvalidRecord: what it returns is yielded, None drops the record, raising ends the walk.
+    since: in ascending order only: read what has this key (microseconds since 1970 UTC) or a later
+        one, at least once. Another token than ``resume`` is not needed to go on.
+    lookback: microseconds to go back before the key of ``resume``.
 
     Raises ConfigurationError at once for arguments that cannot be used.
     """
@@ -64,7 +69,9 @@ class Pager(Generic[T]):
         concurrency: int = 4,
         complete: bool = True,
         resume: str | None = None,
-        until: Callable[[T], bool] | None = None,
+        on_invalid: Literal["raise", "keep"] | Callable[[InvalidRecord], Any] = "raise",
+        since: int | None = None,
+        lookback: int = 0,
     ) -> None:
         _check("page_size", page_size, LARGEST)
         _check("concurrency", concurrency)
@@ -73,10 +80,22 @@ class Pager(Generic[T]):
             page_size = min(page_size, max_items)
         if order is not None and not re.fullmatch(r"\w+ (ASC|DESC)", order):
             raise ConfigurationError(f"order must be 'field ASC' or 'field DESC', not {order!r}")
+        if not callable(on_invalid) and on_invalid not in ("raise", "keep"):
+            raise ConfigurationError(
+                f'on_invalid must be "raise", "keep" or a function, not {on_invalid!r}'
+            )
         self._fetch = fetch
         self._complete = complete
+        self._since = since
+        self._lookback = lookback
         self._options = Options(
-            listing, order, page_size, max_items, concurrency, until, not self._unprovable(order)
+            listing=listing,
+            order=order,
+            page_size=page_size,
+            max_items=max_items,
+            concurrency=concurrency,
+            on_invalid=on_invalid if callable(on_invalid) else None,
+            proof=self._unprovable(order) is None,
         )
         self._start = None if resume is None else _token.unpack(resume, listing, order)
         self._plan()  # a token that cannot be used is refused here
@@ -140,34 +159,75 @@ class Pager(Generic[T]):
         for walk in list(self._walks):
             await walk.close()
 
+    def __repr__(self) -> str:
+        return f"<Pager of {self._options.order or 'unknown order'}: {self.report}>"
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("a Pager is asynchronous: use `async for record in pager`")
+
+    def __await__(self) -> NoReturn:
+        raise TypeError("a Pager is iterated: use `async for`, or `await pager.to_list()`")
+
+    def __len__(self) -> NoReturn:
+        raise TypeError("the length takes a request: use `await pager.count()`")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, index: object) -> NoReturn:
+        raise TypeError("a Pager has no index: use `await pager.first()` or `to_list()`")
+
+    @property
+    def _identity(self) -> str:
+        """Tells listings, filters and orders apart; for checkpoints that outlive the process."""
+        text = repr((self._options.listing, self._options.order))
+        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+    def _from(self, token: str) -> Pager[T]:
+        """The same listing, to be walked from where ``token`` stands."""
+        other = copy(self)
+        other._start = _token.unpack(token, self._options.listing, self._options.order)
+        other._lookback = 0
+        other._plan()
+        other._walk, other._walks = None, WeakSet()
+        return other
+
     def _begin(self) -> Walk[T]:
         self._walk = Walk(self._fetch, self._plan(), self._options)
         self._walks.add(self._walk)
         return self._walk
 
     def _plan(self) -> Plan:
-        options, state = self._options, self._start or {}
-        reason = self._unprovable(options.order)
+        size, state = self._options.page_size, self._start or {}
         try:
-            if reason or state.get("scan"):
-                reason = reason or "an earlier part of this walk could not be proved"
+            cursor = Cursor(state.get("key"), dict.fromkeys(state.get("ties", ())))
+            reason = self._unprovable(self._options.order)
+            if state.get("scan") and not reason:
+                reason = "an earlier part of this walk could not be proved"
+            if reason:
                 at, last = state.get("at", 0), state.get("last")
-                passed = Cursor(state.get("key"), dict.fromkeys(state.get("ties", ())))
-                return Scan(options.page_size, reason, at=at, last=last, start=passed)
-            if options.order and options.order.endswith("ASC"):
-                return OldestFirst(options.page_size, state, limit=options.max_items)
-            return NewestFirst(options.page_size, state)
+                return Scan(size, reason, at=at, last=last, start=cursor)
+            place, assumed = state.get("at", 0), state.get("assumed")
+            if self._since is None:
+                return Overlap(size, cursor, place, assumed=assumed)
+            if cursor.key is None:
+                return Overlap(size, Cursor(self._since), identity=version)
+            known = cursor if self._lookback else None
+            begin = Cursor(cursor.key - self._lookback) if self._lookback else cursor
+            return Overlap(size, begin, place, known=known, identity=version, assumed=assumed)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigurationError("resume: this token is damaged") from error
 
     def _unprovable(self, order: str | None) -> str | None:
-        """Why no proof is owed, or None."""
+        """Why no proof is owed, or None (docs/completeness.md, "What is not promised")."""
         if not self._complete:
             return "no proof was asked for"
         if order is None:
             return "the server's order is not known"
-        field = order.partition(" ")[0]
-        return None if field == "created_at" else f"{field} can change while one reads"
+        field, _, direction = order.partition(" ")
+        if field == "created_at" or (self._since is not None and direction == "ASC"):
+            return None
+        return f"{field} can change while one reads"
 
 
 def _check(name: str, value: object, most: int | None = None) -> None:

@@ -108,9 +108,13 @@ class Resource:
         order: str | None,
         priority: Priority,
         timeout: Seconds | None,
+        key: str = "created_at",
         **walk: Any,
     ) -> Pager[Any]:
-        """A pager over a listing; ``timeout`` counts from the walk's first request."""
+        """A pager over a listing; ``timeout`` counts from the walk's first request.
+
+        ``key`` is the moment that the listing is ordered by.
+        """
         limit = _limit(timeout)
         deadline: float | None = None
         filters = query(params)
@@ -121,9 +125,9 @@ class Resource:
                 deadline = self._deadline(limit)
             request = _page_request(path, filters, number, size)
             answer = await self._caller.call(request, priority=priority, deadline=deadline)
-            return decode_rows(record, answer)
+            return decode_rows(record, answer, key=key)
 
-        listing = repr((path, sorted(params.items())))
+        listing = repr((path, sorted(params.items()), key))
         return Pager(fetch, listing=listing, order=order, **walk)
 
 

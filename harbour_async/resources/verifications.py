@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harbour_async import _wire
@@ -70,31 +70,55 @@ class Verifications(Resource):
         self,
         since: datetime,
         *,
+        resume: str | None = None,
+        lookback: timedelta = timedelta(0),
+        search: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         page_size: int = 100,
+        max_items: int | None = None,
         concurrency: int = 4,
         priority: Priority = Priority.BULK,
         timeout: Seconds | None = None,
     ) -> Pager[Verification]:
-        """Walk what was updated after ``since`` (an aware datetime), latest update first.
+        """Walk what was updated at or after ``since``, oldest update first, at least once.
 
-        It stops at the first record that was not, so a short while costs a single request. No id
-        is yielded twice, but nothing is proved: a record that is updated while the walk is under
-        way moves to the front, and whether it is met depends on when. ``report.reason`` says so.
-        Ask again with a later ``since`` to see it.
+        Every record that exists at the walk's last answer and was updated at or after ``since`` is
+        yielded in its last version; an id comes again if it is updated again meanwhile. That is
+        proved, or IncompleteListingError is raised at the end (docs/completeness.md, "Changes").
+        Deletions are not seen.
+
+        The pager's ``resume_token`` is a checkpoint: ``resume`` goes on behind the last record that
+        was yielded, and ``since`` counts no more. ``lookback`` goes back from there, for records
+        that become visible later than they were updated.
+
+        since: an aware datetime.
+        resume: a ``resume_token`` of an earlier walk of changes with the same filters.
+        lookback: how far to go back before ``resume``; a timedelta of zero or more.
+        search, metadata, page_size, max_items, concurrency: as in ``list``.
+        timeout: seconds for the whole walk; None for no bound.
+
+        ::
+
+            pager = harbour.verifications.changes(datetime(2026, 1, 1, tzinfo=UTC))
+            async for v in pager:
+                ...
+            checkpoint = pager.resume_token
 
         Guide: "List verifications" (``order_by``).
         """
-        if not isinstance(since, datetime) or since.tzinfo is None:
-            raise ConfigurationError(f"since must be a datetime with a time zone, not {since!r}")
-        order = "updated_at DESC"
+        order = "updated_at ASC"
         return self._pager(
             self.plural,
             Verification,
-            {"order_by": order},
+            {**_wire.filters(search, metadata), "order_by": order},
             order=order,
+            key="updated_at",
+            since=_since(since),
+            lookback=_lookback(lookback),
+            resume=resume,
             page_size=page_size,
+            max_items=max_items,
             concurrency=concurrency,
-            until=lambda record: record.updated_at is not None and record.updated_at <= since,
             priority=priority,
             timeout=timeout,
         )
@@ -154,3 +178,17 @@ class Verifications(Resource):
         except AlreadyDeletedError:
             return VerificationReceipt(verification_id)
         return decode_record(VerificationReceipt, answer)
+
+
+def _since(since: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    if not isinstance(since, datetime) or since.tzinfo is None:
+        raise ConfigurationError(f"since must be a datetime with a time zone, not {since!r}")
+    return (since - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _lookback(lookback: timedelta) -> int:
+    """Microseconds."""
+    if not isinstance(lookback, timedelta) or lookback < timedelta(0):
+        raise ConfigurationError(f"lookback must be a timedelta of zero or more, not {lookback!r}")
+    return lookback // timedelta(microseconds=1)

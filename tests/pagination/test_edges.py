@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from random import Random
 
 import pytest
@@ -107,7 +106,7 @@ async def test_the_list_doubles(order: str, at_answer: int) -> None:
     made = world(order, 100)
     made.change = once(lambda w: w.create(100), at_answer)
     _, report = await complete_walk(made)
-    assert report.requests <= 20 + made.ascending
+    assert report.requests <= 2.1 * 20
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -187,22 +186,65 @@ async def test_a_record_without_created_at_is_not_passed_in_silence(order: str) 
     given, report = await unproved_walk(made, without_key)
     assert len(given) == 60
     assert report.reason is not None
-    assert "without created_at" in report.reason
+    assert "without a readable key" in report.reason
+
+
+def with_total(total: int) -> Distort:
+    return lambda _page, _size, rows: evolve(rows, total=total)
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("total", [0, 7, 45, 61, 400])
-async def test_a_wrong_total_is_not_believed(order: str, total: int) -> None:
+@pytest.mark.parametrize("total", [61, 400])
+async def test_a_total_that_says_more_follows_is_asked_for_again_then_the_proof_is_lost(
+    order: str, total: int
+) -> None:
     made = world(order, 60)
-
-    def wrong(_page: int, _size: int, rows: Rows[Record]) -> Rows[Record]:
-        return evolve(rows, total=total)
-
-    given, report = await unproved_walk(made, wrong)
+    given, report = await unproved_walk(made, with_total(total))
     assert len(given) == 60
     assert report.reason is not None
     assert "total" in report.reason
-    assert report.requests < 40
+    last = [request for request in made.requests if request[0] * request[1] > 60]
+    assert max(last.count(request) for request in last) >= 7  # asked for again, six times
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("total", [0, 7, 45])
+async def test_a_total_that_is_too_small_is_ignored(order: str, total: int) -> None:
+    made = world(order, 60)
+
+    async def fetch(page: int, size: int) -> Rows[Record]:
+        return evolve(await made.fetch(page, size), total=total)
+
+    pager = Pager(fetch, listing="records", order=order, page_size=10)
+    assert len(await pager.to_list()) == 60
+    assert pager.report.complete
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_server_that_gives_fewer_than_asked_for_is_found_out(order: str) -> None:
+    """It takes 50 for its largest page, and counts pages by that."""
+    made = world(order, 450)
+
+    async def fetch(page: int, size: int) -> Rows[Record]:
+        return await made.fetch(page, min(size, 50))
+
+    pager = Pager(fetch, listing="records", order=order)
+    given, error = await read(pager)
+    assert error is not None
+    assert sorted(given) == sorted(record.id for record in made.records)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_server_that_gives_more_than_asked_for_is_found_out(order: str) -> None:
+    made = world(order, 250)
+
+    async def fetch(page: int, _size: int) -> Rows[Record]:
+        return await made.fetch(page, 100)
+
+    given, error = await read(Pager(fetch, listing="records", order=order, page_size=70))
+    assert error is not None
+    assert "more records than" in str(error.report.reason)
+    assert sorted(given) == sorted(record.id for record in made.records)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -243,17 +285,20 @@ async def test_the_same_id_twice_on_a_page_is_given_once() -> None:
     made = world(ORDERS[0], 30)
 
     def doubled(page: int, size: int, rows: Rows[Record]) -> Rows[Record]:
-        if page != 2 or size != 10:
+        if page == 1 or len(rows.ids) < size:
             return rows
         return evolve(rows, ids=[*rows.ids[:-1], rows.ids[0]])
 
     given, report = await unproved_walk(made, doubled)
-    assert report.reason == "page 2 of size 10 has records without an id of their own"
-    assert len(given) == 29
+    assert report.reason is not None
+    assert report.reason.endswith("has records without an id of their own")
 
 
-@pytest.mark.parametrize("order", ["created_at DESC", "created_at ASC", "updated_at DESC", None])
-async def test_a_list_without_an_end_is_given_up_in_bounded_time(order: str | None) -> None:
+ANY_ORDER = ["created_at DESC", "created_at ASC", "updated_at DESC", None]
+
+
+@pytest.mark.parametrize("order", ANY_ORDER)
+async def test_a_list_without_an_end_is_given_up(order: str | None) -> None:
     """Every page is full, and the total is always far away."""
     requests = 0
 
@@ -264,14 +309,107 @@ async def test_a_list_without_an_end_is_given_up_in_bounded_time(order: str | No
         ids: list[str | None] = [f"r{number}" for number in numbers]
         sign = 1 if order == "created_at ASC" else -1
         keys: list[int | None] = [sign * number for number in numbers]
-        return Rows([str(i) for i in ids], ids, keys, 1000 * requests)
+        return Rows([str(i) for i in ids], ids, keys, 100 * requests)
 
     pager = Pager(fetch, listing="x", order=order, page_size=10)
     given = []
-    with suppress(IncompleteListingError):
+    with pytest.raises(IncompleteListingError, match="end"):
         async for record in pager:
             given.append(record)
     assert len(set(given)) == len(given) > 1000
-    # Oldest first these are new records, and need not be read: what was there at first was.
-    assert pager.report.complete == (order == "created_at ASC")
-    assert requests < 1500
+    assert requests <= 3 * (64 + 12 * 10)
+    assert not pager.report.complete
+
+
+@pytest.mark.parametrize("order", ANY_ORDER)
+@pytest.mark.parametrize("total", [450, 10**9])
+async def test_a_server_that_repeats_one_page_is_given_up(order: str | None, total: int) -> None:
+    requests = 0
+
+    async def fetch(_page: int, size: int) -> Rows[int]:
+        nonlocal requests
+        requests += 1
+        sign = 1 if order == "created_at ASC" else -1
+        return Rows(
+            [*range(size)], [f"{i}" for i in range(size)], [sign * i for i in range(size)], total
+        )
+
+    pager = Pager(fetch, listing="x", order=order, page_size=100)
+    given = []
+    with pytest.raises(IncompleteListingError):
+        async for record in pager:
+            given.append(record)
+    assert sorted(given) == [*range(100)]
+    assert requests <= 64 + 12 * 5 + 4
+
+
+async def test_a_repeated_page_of_an_unproved_order_is_given_up_after_three() -> None:
+    requests = 0
+
+    async def fetch(_page: int, size: int) -> Rows[int]:
+        nonlocal requests
+        requests += 1
+        return Rows([*range(size)], [f"{i}" for i in range(size)], [None] * size, 10_000)
+
+    pager = Pager(fetch, listing="x", order=None, concurrency=1)
+    with pytest.raises(IncompleteListingError, match="no new one"):
+        await pager.to_list()
+    assert requests == 4
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_thousand_equal_keys_join_by_known_records(order: str, concurrency: int) -> None:
+    made = world(order, 150)
+    made.ties = 1.0
+    made.create(1000)
+    made.ties = 0.0
+    made.create(150)
+    pager = Pager(made.fetch, listing="records", order=order, concurrency=concurrency)
+    given = [record.id for record in await pager.to_list()]
+    assert sorted(given) == sorted(record.id for record in made.records)
+    assert pager.report.complete
+    assert pager.report.assumed is not None
+    assert pager.report.requests <= 1.3 * 13 + 1
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_thousand_equal_keys_in_another_order_each_time_are_not_proved(order: str) -> None:
+    made = world(order, 1000, ties=1.0)
+    made.shuffled = True
+    given, report = await unproved_walk(made, lambda _page, _size, rows: rows, 100)
+    assert report.reason is not None
+    assert report.reason.startswith("more records share a key than fit on a page")
+    assert len(given) > 500
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_groups_of_equal_keys_that_fit_on_a_page_need_no_assumption(order: str) -> None:
+    for group in (2, 3, 10, 40):
+        made = world(order, 0)
+        made.shuffled = True
+        for _ in range(450 // group):
+            made.ties = 0.0
+            made.create(1)
+            made.ties = 1.0
+            made.create(group - 1)
+        _, report = await complete_walk(made, 100)
+        assert report.assumed is None
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_record_that_slides_over_the_border_between_count_and_rows_is_found(
+    order: str,
+) -> None:
+    """The first record goes between the count and the rows of the second request."""
+    made = world(order, 450, delay=0)
+    calls = 0
+
+    def change(w: World) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:  # each request counts, and then reads
+            w.delete(0)
+
+    made.change, made.between = change, 1.0
+    await complete_walk(made, 100)

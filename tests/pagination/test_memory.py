@@ -64,7 +64,7 @@ async def test_a_million_records(order: str) -> None:
         tracemalloc.stop()
     assert given == COUNT
     assert pager.report.complete
-    assert pager.report.requests == PAGES + (sign > 0)
-    assert most_alive <= 7 * 100  # pages ahead of the reader, the reader's own, and the tail
+    assert pager.report.requests <= 1.16 * PAGES + 1
+    assert most_alive <= 7 * 100  # pages ahead of the reader, and the reader's own
     per_page = remembered / PAGES
-    assert per_page < (1_000 if sign < 0 else 2_000)
+    assert per_page < 1_000

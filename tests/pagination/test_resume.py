@@ -123,7 +123,7 @@ async def test_tokens_stay_small(order: str) -> None:
     async for record in walk:
         if record.key == 2_500:
             break
-    assert len(walk.resume_token) < (2_000 if made.ascending else 250)
+    assert len(walk.resume_token) < 250
 
 
 async def test_orders_that_prove_nothing_go_on_where_they_stood() -> None:
@@ -139,32 +139,6 @@ async def test_orders_that_prove_nothing_go_on_where_they_stood() -> None:
         made.fetch, listing="r", order="updated_at DESC", page_size=10, resume=walk.resume_token
     )
     assert given + await rest.to_list() == made.records[-4::-1]
-
-
-async def test_a_cut_behind_a_gap_does_not_hide_the_gap() -> None:
-    """Plain pages skip the newest key of a stretch; the next token's window joins behind it."""
-    made = world("created_at ASC", 31)
-    given: list[str] = []
-
-    async def part(token: str | None, until: str | None) -> str:
-        walk = pager(made, resume=token, size=7)
-        async for record in walk:
-            given.append(record.id)
-            if record.id == until:
-                break
-        return walk.resume_token
-
-    def change(_: World) -> None:
-        if "r30" in given and len(made.records) == 31:
-            for gone in ("r2", "r10", "r25"):
-                made.delete_id(gone)
-            made.create(9)
-
-    made.change = change
-    token = await part(await part(None, "r27"), "r36")
-    assert "r31" not in given  # the gap
-    await part(token, None)
-    assert sorted(given) == sorted(f"r{n}" for n in range(1, 41))
 
 
 @pytest.mark.parametrize("order", ORDERS)

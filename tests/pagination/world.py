@@ -1,14 +1,15 @@
-"""A listing that changes while it is read, and the promise it is read by.
+"""A listing that changes while it is read, on a server that promises as little as real ones do.
 
-``World`` keeps records in the order they were created. Its ``fetch`` is a server's answer: the
-snapshot is taken a few turns of the event loop after the request, and the answer arrives a few
-turns after that, so requests on their way overtake each other. All choices come from one
-``random.Random``.
+``World`` keeps records in the order of their keys. Its ``fetch`` is a server's answer: the records
+are counted a few turns of the event loop after the request, the rows are read after that, and the
+answer arrives a few turns later. So requests on their way overtake each other, and ``total`` may be
+of another moment than the rows. All choices come from one ``random.Random``.
 """
 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable
 from random import Random
 
@@ -19,18 +20,30 @@ from harbour_async._rows import Rows
 
 @frozen
 class Record:
+    """``version`` counts the updates of one id."""
+
     id: str
     key: int
+    version: int = 0
 
 
 @define(eq=False)
 class World:
-    """``change`` is called before each snapshot; what it does is what happens meanwhile."""
+    """``change`` is called before each snapshot; what it does is what happens meanwhile.
+
+    ties: how probable it is that a new record shares the key of the one before.
+    between: how probable it is that ``change`` is called once more between count and rows.
+    late: how probable it is that a new record has an older key than some that are there already.
+    shuffled: whether equal keys come in another order in every answer.
+    """
 
     random: Random
     ascending: bool = False
     delay: int = 0
     ties: float = 0.0
+    between: float = 0.0
+    late: float = 0.0
+    shuffled: bool = False
     change: Callable[[World], None] = field(default=lambda _world: None)
     records: list[Record] = field(factory=list)
     requests: list[tuple[int, int]] = field(factory=list)
@@ -38,19 +51,34 @@ class World:
     in_flight: int = 0
     most_in_flight: int = 0
     watched: set[str] | None = None
+    """The ids that have been there since the rows of the first answer were read."""
+    remembers: bool = False
+    _states: list[tuple[Rows[Record], list[Record], list[Record]]] = field(factory=list)
     _created: int = 0
     _clock: int = 0
 
     def create(self, count: int = 1) -> None:
-        """New records are never older than any before; those of one moment are in any order."""
+        """New records; those that share a key are in any order among themselves."""
         for _ in range(count):
             self._created += 1
             self._clock += self.random.random() >= self.ties
-            record = Record(f"r{self._created}", self._clock)
-            at = len(self.records)
-            while at and self.records[at - 1].key == record.key and self.random.random() < 0.5:
-                at -= 1
-            self.records.insert(at, record)
+            late = self.random.random() < self.late
+            key = max(0, self._clock - self.random.randrange(20)) if late else self._clock
+            self._insert(Record(f"r{self._created}", key))
+
+    def _insert(self, record: Record) -> None:
+        at = bisect_right(self.records, record.key, key=lambda r: r.key)
+        while at and self.records[at - 1].key == record.key and self.random.random() < 0.5:
+            at -= 1
+        self.records.insert(at, record)
+
+    def update(self, index: int) -> None:
+        """The record gets a later key than all others, or the latest there is."""
+        old = self.records.pop(index)
+        self._clock += self.random.random() >= self.ties
+        key = max(self._clock, old.key + 1)
+        self._clock = max(self._clock, key)
+        self._insert(Record(old.id, key, old.version + 1))
 
     def delete(self, index: int) -> None:
         """Delete the record at an index of the listing as it is walked."""
@@ -79,7 +107,6 @@ class World:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await self._turns()
-            self.change(self)
             rows = self.snapshot(page, size)
             await self._turns()
         finally:
@@ -87,16 +114,29 @@ class World:
         return rows
 
     def snapshot(self, page: int, size: int) -> Rows[Record]:
-        count = len(self.records)
-        start, end = (page - 1) * size, page * size
-        if self.ascending:
-            items = self.records[start:end]
-        else:
-            items = self.records[max(0, count - end) : max(0, count - start)][::-1]
-        if self.watched is None:  # the walk's first answer: from now on these must not get lost
+        """One answer: count, then read the rows."""
+        self.change(self)
+        total = len(self.records)
+        if self.random.random() < self.between:
+            self.change(self)
+        items = self._listed()[(page - 1) * size : page * size]
+        if self.watched is None:  # from now on these must not get lost
             self.watched = {record.id for record in self.records}
-        self.totals.append(count)
-        return Rows(items, [r.id for r in items], [r.key for r in items], count)
+        self.totals.append(total)
+        rows = Rows(items, [r.id for r in items], [r.key for r in items], total)
+        if self.remembers:
+            self._states.append((rows, items, list(self.records)))
+        return rows
+
+    def at_last_answer(self) -> list[Record]:
+        """All records as they were at the last answer that the walk used: it empties those."""
+        return next(state for rows, items, state in self._states[::-1] if rows.items is not items)
+
+    def _listed(self) -> list[Record]:
+        listed = self.records
+        if self.shuffled:
+            listed = sorted(listed, key=lambda r: (r.key, self.random.random()))
+        return listed if self.ascending else listed[::-1]
 
     async def _turns(self) -> None:
         for _ in range(self.random.randint(0, self.delay) if self.delay else 0):

@@ -1,0 +1,78 @@
+"""The new records of one answer, on their way to the reader."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from harbour_async.models import InvalidRecord
+
+T = TypeVar("T")
+
+OnInvalid = Callable[[InvalidRecord], Any]
+
+
+class Batch(Generic[T]):
+    """Records to be given one by one; ``left`` holds them last first.
+
+    A record is given when it is taken from ``left``, and nothing here holds on to it then: what a
+    reader has done with is freed before the next one is made.
+
+    rows: the new records of an answer; ``most`` of them at most are given.
+    on_invalid: what to give instead of an invalid record (None: nothing). What it raises is kept in
+        ``error``, to be raised when all that stands before has been given.
+    """
+
+    def __init__(
+        self, rows: Sequence[T], most: int | None = None, on_invalid: OnInvalid | None = None
+    ) -> None:
+        self.rows = len(rows)
+        self.error: BaseException | None = None
+        self._ends: Sequence[int] = range(1, self.rows + 1)
+        self._invalid: list[int] = []  # how many rows are passed once each of these has been
+        if InvalidRecord in map(type, rows):
+            rows = self._replaced(rows, on_invalid)
+        if most is not None and len(rows) > most:
+            rows = rows[:most]
+            self._ends = self._ends[:most]
+            self.rows = self._ends[-1] if most else 0
+        self.count = len(rows)
+        self.left: list[T] = list(reversed(rows))
+
+    def _replaced(self, rows: Sequence[T], on_invalid: OnInvalid | None) -> list[T]:
+        given: list[T] = []
+        ends: list[int] = []
+        for passed, item in enumerate(rows, 1):
+            replacement: Any = item
+            if isinstance(item, InvalidRecord):
+                self._invalid.append(passed)
+                try:
+                    replacement = on_invalid(item) if on_invalid else item
+                except BaseException as error:
+                    self.error, self.rows = error, passed - 1
+                    self._invalid.pop()
+                    break
+                if replacement is None:
+                    continue
+            given.append(replacement)
+            ends.append(passed)
+        self._ends = ends
+        return given
+
+    @property
+    def given(self) -> int:
+        """How many records have been given."""
+        return self.count - len(self.left)
+
+    @property
+    def passed(self) -> int:
+        """How many rows the reader is done with, those included that were replaced by nothing."""
+        if not self.left:
+            return self.rows
+        return self._ends[self.given - 1] if self.given else 0
+
+    @property
+    def invalid(self) -> int:
+        """How many of the rows passed were invalid."""
+        return bisect_left(self._invalid, self.passed + 1)
