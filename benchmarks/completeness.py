@@ -1,7 +1,9 @@
 """Records lost and repeated, and requests sent, while records come and go: three ways to page.
 
 One simulated listing of 1,454 records changes at every request, the same for all: read by page
-numbers as most SDKs do, by dlt's paginator, and by ``Pager``. Means of 20 seeds.
+numbers as most SDKs do, by dlt's paginator, and by ``Pager``. The server counts at one moment and
+reads the rows at another. In the last rows three records share each created_at, and come in another
+order in every answer. Means of 20 seeds.
 
 Run: ``python -m benchmarks.completeness`` (seconds). Draws ``docs/completeness.svg``.
 """
@@ -36,10 +38,9 @@ def plain(world: World) -> list[str]:
     given: list[str] = []
     page, pages = 1, 1
     while page <= pages:
-        world.change(world)
-        chunk = world.snapshot(page, SIZE)
-        given += [str(record_id) for record_id in chunk.ids]
-        page, pages = page + 1, -(-chunk.total // SIZE)
+        answer = world.snapshot(page, SIZE)
+        given += [str(record_id) for record_id in answer.ids]
+        page, pages = page + 1, -(-answer.total // SIZE)
     return given
 
 
@@ -54,12 +55,11 @@ def dlt(world: World) -> list[str]:
     paginator.init_request(request)
     given: list[str] = []
     while paginator.has_next_page:
-        world.change(world)
-        chunk = world.snapshot(int(params["page"]), SIZE)
-        given += [str(record_id) for record_id in chunk.ids]
+        answer = world.snapshot(int(params["page"]), SIZE)
+        given += [str(record_id) for record_id in answer.ids]
         response = Response()
-        response._content = json.dumps({"pages": -(-chunk.total // SIZE)}).encode()
-        paginator.update_state(response, chunk.ids)
+        response._content = json.dumps({"pages": -(-answer.total // SIZE)}).encode()
+        paginator.update_state(response, answer.ids)
         paginator.update_request(request)
     return given
 
@@ -80,12 +80,28 @@ def pager(concurrency: int) -> Callable[[World], list[str]]:
 
 
 def measure(
-    read: Callable[[World], list[str]], ascending: bool, rate: tuple[int, int], seeds: int
+    read: Callable[[World], list[str]],
+    ascending: bool,
+    rate: tuple[int, int],
+    ties: int,
+    seeds: int,
 ) -> Figures:
     def once(seed: int) -> Figures:
-        world = World(Random(seed), ascending=ascending, delay=3)
-        world.create(RECORDS)
-        world.change = lambda w: w.churn(*rate)
+        world = World(Random(seed), ascending=ascending, delay=3, shuffled=ties > 1)
+        for n in range(RECORDS):
+            world.ties = float(n % ties > 0)
+            world.create(1)
+        world.ties = 0.0
+        due: list[bool] = []
+
+        def change(w: World) -> None:
+            # Called before the count and again before the rows: changes the list at one of them.
+            if not due:
+                due.extend(w.random.choice([(True, False), (False, True)]))
+            if due.pop():
+                w.churn(*rate)
+
+        world.change, world.between = change, 1.0
         given = read(world)
         lost = (world.watched or set()) - set(given)
         return Figures(len(lost), len(given) - len(set(given)), len(world.totals))
@@ -136,15 +152,18 @@ def main() -> None:
     print(" " * 20 + f"{'lost repeated requests':>24}" * len(contenders))
     rows = []
     for ascending in (False, True):
-        for rate in RATES:
+        for rate, ties in [*((rate, 1) for rate in RATES), ((0, 0), 3), ((5, 5), 3)]:
             order = "ASC" if ascending else "DESC"
-            figures = {n: measure(read, ascending, rate, seeds) for n, read in contenders.items()}
+            figures = {
+                n: measure(read, ascending, rate, ties, seeds) for n, read in contenders.items()
+            }
             cells = "".join(
                 f"{f.lost:>7.1f}{f.repeated:>9.1f}{f.requests:>8.1f}" for f in figures.values()
             )
-            print(f"{order:5} {f'-{rate[0]} +{rate[1]}':13} {cells}", flush=True)
-            if rate in ((5, 5), (20, 0), (20, 20)):
-                rows.append((f"{order} -{rate[0]} +{rate[1]}", figures))
+            changes = f"-{rate[0]} +{rate[1]}{' tied' if ties > 1 else ''}"
+            print(f"{order:5} {changes:13} {cells}", flush=True)
+            if rate in ((5, 5), (20, 0), (20, 20)) or ties > 1:
+                rows.append((f"{order} {changes}", figures))
     if not quick:
         PLOT.write_text(draw(rows))
         print(f"drawn: {PLOT.name}")

@@ -13,22 +13,38 @@ from harbour_async.sandbox import Arrival, Sandbox
 
 @asynccontextmanager
 async def changing(
-    deleted: int, inserted: int, *, records: int = 1454, ties: int = 1
+    deleted: int,
+    inserted: int,
+    *,
+    records: int = 1454,
+    ties: int = 1,
+    between: bool = False,
+    late: bool = False,
 ) -> AsyncIterator[tuple[HarbourSession, Sandbox]]:
-    """So many records go, and so many come, before each page that is served."""
+    """So many records go, and so many come, before each page that is served.
+
+    between: after it was counted, instead. late: what comes has an older created_at.
+    """
     async with (
-        Sandbox(verifications=records, rate_limit=None, ties=ties) as sandbox,
+        Sandbox(
+            verifications=records, rate_limit=None, ties=ties, shuffle_ties=ties > 1
+        ) as sandbox,
         HarbourSession(
             sandbox.api_key, base_url=sandbox.url, rate_limit=RateLimit.unlimited()
         ) as harbour,
     ):
 
-        @sandbox.on_request
         def change(arrival: Arrival) -> None:
             if arrival.method == "GET":
                 sandbox.delete(deleted)
-                sandbox.insert(inserted)
+                for n in range(inserted):
+                    older = {"created_at": sandbox.now - 5_000 - 7 * len(sandbox.arrivals) - n}
+                    sandbox.insert(1, **(older if late else {}))
 
+        if between:
+            sandbox.between_count_and_rows(change)
+        else:
+            sandbox.on_request(change)
         yield harbour, sandbox
 
 
@@ -36,14 +52,18 @@ ORDERS = ["created_at DESC", "created_at ASC"]
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("ties", [1, 7])
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize(("ties", "late"), [(1, False), (1, True), (3, False)])
 @pytest.mark.parametrize(
-    ("deleted", "inserted", "dearest"), [(0, 5, 1.0), (5, 0, 1.5), (5, 5, 1.5), (20, 20, 3.0)]
+    ("deleted", "inserted", "dearest"), [(0, 0, 1.2), (0, 5, 1.3), (5, 5, 1.6), (20, 20, 3.0)]
 )
 async def test_what_was_there_throughout_is_yielded_once(
-    order: str, ties: int, deleted: int, inserted: int, dearest: float
+    order: str, between: bool, ties: int, late: bool, deleted: int, inserted: int, dearest: float
 ) -> None:
-    async with changing(deleted, inserted, ties=ties) as (harbour, sandbox):
+    async with changing(deleted, inserted, ties=ties, between=between, late=late) as (
+        harbour,
+        sandbox,
+    ):
         before = set(sandbox.verification_ids())
         pager = harbour.verifications.list(order_by=order)
         seen = [record.verification_id async for record in pager]
@@ -51,6 +71,7 @@ async def test_what_was_there_throughout_is_yielded_once(
     assert before & after <= set(seen)
     assert len(seen) == len(set(seen))
     assert pager.report.complete
+    assert pager.report.assumed is None
     plain = -(-(pager.report.total_last or 0) // 100)
     assert len(sandbox.arrivals) <= dearest * plain + 1
 

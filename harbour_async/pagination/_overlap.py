@@ -62,7 +62,7 @@ class Overlap:
         self._still = 0  # answers in a row that showed no movement
         self._total = 0
         self._remaining: float = inf  # records behind the last answer
-        self._group = 1  # the most records that shared a key in the last answer
+        self._group = 1  # how many records may share a key, by the last few answers
         self._doubts = 0
         self._drift = Drift()
         self._search: Search | None = None
@@ -224,7 +224,8 @@ class Overlap:
         self._frame = max(self._frame, snapshot.number)
         keys = snapshot.keys
         distinct = len(set(keys)) == len(keys)
-        self._group = 1 if distinct else max(len(list(group)) for _, group in groupby(keys))
+        group = 1 if distinct else max(len(list(group)) for _, group in groupby(keys))
+        self._group = max(group, self._group * 3 // 4)
 
     # -- where the cursor is ---------------------------------------------------------------------
 

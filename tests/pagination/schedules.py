@@ -244,6 +244,6 @@ async def run(seed: int, kind: type[Schedule] = Schedule) -> Outcome:
             outcome = await schedule.run()
         schedule.check(outcome)
     except BaseException as error:
-        error.add_note(f"tests.pagination.schedules.run({seed})")
+        error.add_note(f"tests.pagination.schedules.run({seed}, {kind.__name__})")
         raise
     return outcome

@@ -289,7 +289,7 @@ async def test_the_same_id_twice_on_a_page_is_given_once() -> None:
             return rows
         return evolve(rows, ids=[*rows.ids[:-1], rows.ids[0]])
 
-    given, report = await unproved_walk(made, doubled)
+    _, report = await unproved_walk(made, doubled)
     assert report.reason is not None
     assert report.reason.endswith("has records without an id of their own")
 

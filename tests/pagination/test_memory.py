@@ -1,4 +1,4 @@
-"""A walk of a million records remembers little of each page."""
+"""A long walk remembers little of each page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from harbour_async._rows import Rows
 from harbour_async.pagination import Pager
 
-COUNT = 1_000_000
+COUNT = 200_000
 PAGES = COUNT // 100
 
 
@@ -43,7 +43,7 @@ async def test_nothing_holds_on_to_a_record_that_was_given(complete: bool) -> No
 
 
 @pytest.mark.parametrize("order", ["created_at DESC", "created_at ASC"])
-async def test_a_million_records(order: str) -> None:
+async def test_a_long_walk_remembers_ten_bytes_a_record(order: str) -> None:
     sign = 1 if order.endswith("ASC") else -1
 
     async def fetch(page: int, size: int) -> Rows[Thing]:
