@@ -12,7 +12,7 @@ from harbour_async.budget._snapshot import Waiting
 from harbour_async.settings import Priority
 
 if TYPE_CHECKING:
-    from harbour_async.budget._ledger import Slot
+    from harbour_async.budget._slot import Slot
 
 _Lane: TypeAlias = "OrderedDict[asyncio.Future[Slot], float]"  # waiter → deadline
 
@@ -79,6 +79,11 @@ class Lanes:
         """Those whose deadline comes before ``earliest``."""
         lanes = (self._interactive, self._bulk)
         return [waiter for lane in lanes for waiter, end in lane.items() if end < earliest]
+
+    def clear(self) -> None:
+        """Forget everybody: their event loop is closed."""
+        self._interactive.clear()
+        self._bulk.clear()
 
     def fail(self, error: Exception) -> None:
         """Give everybody a copy of ``error``: a traceback belongs to one task."""
