@@ -82,10 +82,12 @@ class Budget:
         Raises ``DeadlineExceededError`` at once, without taking a slot, if the turn lies beyond
         the deadline even if all goes well, and when the deadline passes while waiting.
         ``SessionClosedError`` when the budget is closed, also while waiting.
-        ``ConfigurationError`` in a second event loop.
+        ``ConfigurationError`` in a second event loop, and for what is not a ``Priority``.
         """
         if self._closed:
             raise SessionClosedError(_CLOSED)
+        if not isinstance(priority, Priority):
+            raise ConfigurationError(f"priority must be a Priority, not {priority!r}")
         loop = self._enter()
         now = loop.time()
         if deadline is not None and now >= deadline:

@@ -45,7 +45,7 @@ async def test_a_burst_needs_no_turn_of_the_loop() -> None:
 
 
 @virtual_time
-async def test_bulk_leaves_no_drought_behind_a_burst() -> None:
+async def test_bulk_never_waits_long_after_a_burst() -> None:
     budget = Budget()
     times = await grants(budget, 250)
     gaps = [later - earlier for earlier, later in pairwise(times[19:])]
@@ -138,7 +138,7 @@ async def test_a_pause_that_is_not_a_duration_is_refused(seconds: object) -> Non
 
 
 @virtual_time
-async def test_a_pause_lengthened_in_its_course_is_sat_out_in_full() -> None:
+async def test_a_pause_that_is_made_longer_while_it_lasts_is_kept_in_full() -> None:
     budget = Budget()
     budget.pause(5.0)
     waiting = asyncio.create_task(grants(budget, 1))

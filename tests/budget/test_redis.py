@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import random
 import time
 from collections.abc import Iterator
 
@@ -25,6 +26,7 @@ from harbour_async.settings import Priority, RateLimit
 from tests.budget.forks import in_a_fork
 from tests.budget.redis_server import free_port, needs_redis, redis_server
 from tests.budget.servers import most_in_window
+from tests.virtual_time import EAGER, FACTORIES
 
 pytestmark = needs_redis
 LIMIT = RateLimit(10, per=0.5, burst=10)
@@ -78,7 +80,7 @@ async def test_a_slot_is_free_again_per_seconds_after_its_answer(url: str, key: 
         assert 0.3 < loop.time() - answered < 0.4
 
 
-async def test_a_slot_not_used_is_free_at_once(url: str, key: str) -> None:
+async def test_an_unsent_request_gives_its_slot_back_at_once(url: str, key: str) -> None:
     limit = RateLimit(2, per=60.0, burst=2)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -122,6 +124,31 @@ async def test_a_waiter_cancelled_while_redis_is_asked_takes_no_slot(url: str, k
         async with asyncio.timeout(2.0):
             for _ in range(3):
                 await other.acquire()
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_a_storm_of_cancellations_leaves_no_slot_in_redis(url: str, key: str, factory: str) -> None:
+    limit = RateLimit(20, per=0.05, burst=20)
+    rng = random.Random(1)
+
+    async def call(budget: RedisBudget) -> None:
+        (await budget.acquire(rng.choice(list(Priority)))).unsent()
+
+    async def main() -> None:
+        if FACTORIES[factory]:
+            asyncio.get_running_loop().set_task_factory(EAGER)
+        async with RedisBudget.from_url(url, limit, key=key) as budget:
+            calls = [asyncio.create_task(call(budget)) for _ in range(400)]
+            while alive := [task for task in calls if not task.done()]:
+                await asyncio.sleep(rng.choice([0.0, 0.0, 0.001]))
+                if rng.random() < 0.3:
+                    rng.choice(alive).cancel()
+            assert {task.cancelled() for task in calls} == {True, False}
+        async with aioredis.from_url(url) as redis:
+            assert await redis.zcard(f"harbour:{{{key}}}:sent") == 0
+            assert await redis.zcard(f"harbour:{{{key}}}:cooling") == 0
+
+    asyncio.run(asyncio.wait_for(main(), 30.0))
 
 
 async def test_a_pause_holds_for_all(url: str, key: str) -> None:

@@ -43,7 +43,7 @@ async def test_interactive_goes_before_bulk_and_each_lane_is_first_come_first_se
 
 
 @virtual_time
-async def test_one_grant_in_five_is_bulks_while_both_wait() -> None:
+async def test_bulk_gets_one_grant_in_five_while_both_lanes_wait() -> None:
     served = await order_of(await busy_budget(), [B] * 4 + [I] * 10)
     assert served == [4, 5, 6, 7, 0, 8, 9, 10, 11, 1, 12, 13, 2, 3]
 
@@ -170,7 +170,7 @@ def test_ten_thousand_waiters_cost_no_more_wakeups_than_a_hundred() -> None:
 
 
 @virtual_time
-async def test_a_call_whose_turn_lies_beyond_its_deadline_fails_at_once() -> None:
+async def test_a_call_whose_turn_comes_after_its_deadline_fails_at_once() -> None:
     budget = await busy_budget()
     loop = asyncio.get_running_loop()
     waiting = [asyncio.create_task(budget.acquire(B)) for _ in range(20)]
@@ -229,7 +229,7 @@ async def test_the_estimate_is_when_the_turn_comes() -> None:
 
 
 @virtual_time
-async def test_the_estimate_counts_bulks_share() -> None:
+async def test_the_estimate_counts_the_share_of_bulk() -> None:
     budget = await busy_budget()
     loop = asyncio.get_running_loop()
     tasks = [asyncio.create_task(budget.acquire(lane)) for lane in [B] * 10 + [I] * 8]
@@ -304,6 +304,13 @@ async def test_the_repr_says_what_the_budget_is() -> None:
 def test_a_ledger_brings_its_own_connections() -> None:
     with pytest.raises(ConfigurationError, match="connections or ledger"):
         Budget(connections=5, ledger=LocalLedger(10, 1.0))
+
+
+@pytest.mark.parametrize("priority", ["bulk", None, 1])
+@virtual_time
+async def test_a_priority_that_is_not_one_is_refused(priority: object) -> None:
+    with pytest.raises(ConfigurationError, match="must be a Priority"):
+        await Budget().acquire(priority)  # type: ignore[arg-type]
 
 
 def test_a_budget_outside_of_an_event_loop_says_so() -> None:

@@ -42,7 +42,7 @@ class RedisBudget(Budget):
         ``limit``. ``attempt`` (seconds or timedelta): no send takes longer (``Timeout.attempt`` of
         the sessions). A slot whose holder crashed comes back ``attempt + limit.per`` and a little
         after it was taken. ``max_pause`` (seconds or timedelta) bounds every pause, also one that
-        another process wrote to Redis.
+        another process wrote to Redis: the smallest ``max_pause`` of all users holds.
 
         When Redis is away, ``on_unavailable="closed"`` sends nothing: ``acquire`` raises
         ``APIConnectionError``. ``"share"`` goes on with ``limit.requests // processes`` in each
