@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import warnings
 
 import pytest
@@ -14,6 +15,7 @@ from harbour_async.budget._home import Home
 from harbour_async.errors import ConfigurationError
 from harbour_async.settings import RateLimit
 from tests.budget.forks import in_a_fork
+from tests.budget.servers import most_in_window
 from tests.virtual_time import VirtualTimeLoop, run
 
 SLOW = RateLimit(3, per=60.0, burst=3)
@@ -76,6 +78,25 @@ def test_sends_count_also_where_two_loops_tell_different_times() -> None:
 
     run(late)
     assert run(lambda: use(budget)) == pytest.approx(60.0, abs=0.1)
+
+
+def test_the_limit_holds_over_many_loops_of_two_makes() -> None:
+    limit = RateLimit(5, per=0.2, burst=5)
+    budget = Budget(limit)
+    arrivals: list[float] = []
+
+    async def send() -> None:
+        for _ in range(2):
+            time.sleep(0.002)  # noqa: ASYNC251 - uvloop's clock is behind by that now
+            slot = await budget.acquire()
+            arrivals.append(time.monotonic())
+            slot.answered()
+
+    for make in [asyncio.new_event_loop, uvloop.new_event_loop] * 6:
+        with asyncio.Runner(loop_factory=make) as runner:
+            runner.run(send())
+    assert most_in_window(arrivals, limit.per) <= 5
+    assert len(arrivals) == 24
 
 
 def test_what_was_in_flight_when_its_loop_closed_is_given_up_and_counts() -> None:
