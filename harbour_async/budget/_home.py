@@ -1,4 +1,4 @@
-"""In which event loop and which process a budget is used."""
+"""The event loop and the process in which a budget is used (docs/budget.md, "Event loops")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shape of the flow: a burst after idling, then an even pace. The only user of aiolimiter."""
+"""Bursts, then an even pace (docs/budget.md, "Bursts, pace and lanes"). Only user of aiolimiter."""
 
 from __future__ import annotations
 
