@@ -19,16 +19,24 @@ TURN = 1e-7
 """Seconds that a turn of the loop takes. A clock that stands still is one nobody tests for:
 code that asks for 1e-16 s more, as aiolimiter does, would ask for ever."""
 
+EAGER: Any = getattr(asyncio, "eager_task_factory", None)
+"""Python 3.12 and later have it."""
+
+FACTORIES = {"lazy": False} if EAGER is None else {"lazy": False, "eager": True}
+"""Values of ``eager=``, for tests of code that makes tasks."""
+
 PATIENCE = 5.0
 """Real seconds to wait for threads and sockets once no timer is left."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
+    def __init__(self, *, eager: bool = False) -> None:
         self._virtual_now = 0.0
         super().__init__(_JumpingSelector(self))
         self.turns = 0
         """How often the loop went round: the cost of what it runs, whatever the machine."""
+        if eager:
+            self.set_task_factory(EAGER)
 
     def time(self) -> float:
         return self._virtual_now
@@ -51,9 +59,9 @@ class _JumpingSelector(selectors.DefaultSelector):
         return ready
 
 
-def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run ``main()`` in virtual time, beginning at 0."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+def run(main: Callable[[], Coroutine[Any, Any, T]], *, eager: bool = False) -> T:
+    """Run ``main()`` in virtual time, beginning at 0; with ``eager`` tasks begin at once."""
+    with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(eager=eager)) as runner:
         return runner.run(main())
 
 

@@ -1,8 +1,9 @@
-"""The rate budget: what may be sent, and when (DESIGN.md, "Budget"; docs/budget.md)."""
+"""The rate budget: what may be sent, and when (docs/budget.md)."""
 
-from harbour_async.budget._budget import Budget
-from harbour_async.budget._ledger import Slot
-from harbour_async.budget._redis_budget import RedisBudget
+from harbour_async.budget._budget import MAX_PAUSE, Budget
+from harbour_async.budget._ledger import Ledger
+from harbour_async.budget._slot import Slot
 from harbour_async.budget._snapshot import BudgetSnapshot, Waiting
+from harbour_async.budget.redis import RedisBudget
 
-__all__ = ["Budget", "BudgetSnapshot", "RedisBudget", "Slot", "Waiting"]
+__all__ = ["MAX_PAUSE", "Budget", "BudgetSnapshot", "Ledger", "RedisBudget", "Slot", "Waiting"]

@@ -6,12 +6,13 @@ import asyncio
 
 
 def _ring(bell: asyncio.Future[None]) -> None:
-    if not bell.done():
+    # A slot may be settled after its loop was closed, by a finalizer. Nobody sleeps there any more.
+    if not (bell.done() or bell.get_loop().is_closed()):
         bell.set_result(None)
 
 
 class Alarm:
-    """At most one sleeper; ``ring()`` wakes it, and is forgotten when nobody sleeps."""
+    """At most one task sleeps. ``ring()`` wakes it, and does nothing when nobody sleeps."""
 
     __slots__ = ("_bell",)
 
@@ -19,7 +20,7 @@ class Alarm:
         self._bell: asyncio.Future[None] | None = None
 
     async def sleep(self, until: float | None) -> None:
-        """Until the loop's clock says ``until`` (None: for ever), or until ``ring()``."""
+        """Sleep until the loop's clock says ``until`` (None: for ever), or until ``ring()``."""
         loop = asyncio.get_running_loop()
         bell = self._bell = loop.create_future()
         timer = None if until is None else loop.call_at(until, _ring, bell)

@@ -1,22 +1,26 @@
-"""The budget of one process: lanes of waiters before a pace before a ledger."""
+"""The budget of one process, and what all budgets have in common."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import warnings
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeGuard
 
-from harbour_async.budget._alarm import Alarm
+from harbour_async.budget._dispatcher import Dispatcher
+from harbour_async.budget._home import Home
 from harbour_async.budget._lanes import Lanes
-from harbour_async.budget._ledger import Ledger, LocalLedger, Slot, UnlimitedLedger
+from harbour_async.budget._ledger import Ledger, LocalLedger, UnlimitedLedger
 from harbour_async.budget._pace import Pace
+from harbour_async.budget._slot import Slot
 from harbour_async.budget._snapshot import BudgetSnapshot
 from harbour_async.errors import ConfigurationError, DeadlineExceededError, SessionClosedError
-from harbour_async.settings import Priority, RateLimit
+from harbour_async.settings import Priority, RateLimit, Seconds, seconds as as_seconds
 
-DROUGHT = 5
-"""Tokens: free slots are spread if it takes longer than this until the next one comes back."""
+MAX_PAUSE = 120.0
+"""Seconds: no pause is longer, whatever a server's ``Retry-After`` says."""
 
 _TOO_LATE = "the request's turn does not come before its deadline"
 _CLOSED = "the budget was closed"
@@ -32,31 +36,39 @@ class Budget:
         slot.answered()     # or unsent(), or abandoned()
 
     The promise holds whatever the network's jitter, because a slot is free again only ``per``
-    seconds after the answer came (guide: "Rate limits"). Share one object between the sessions
-    of one key: ``HarbourSession(budget=shared)``. It belongs to the event loop that first uses
-    it; use from another is a ``ConfigurationError``. Whoever made it closes it.
+    seconds after the answer came (guide: "Rate limits"; docs/budget.md, "The promise"). Share one
+    object between the sessions of one key: ``HarbourSession(budget=shared)``. Whoever made it
+    closes it.
+
+    It belongs to one event loop at a time. When that loop is closed, the budget may be used in
+    the next one and still counts what was sent before. Use in a second loop while the first is
+    open is a ``ConfigurationError``. In a forked child the first use warns (``RuntimeWarning``)
+    that each process has the whole limit; ``RedisBudget`` shares it.
 
     ``connections`` is the size of the pool that the sends go through: while all of it is busy, no
-    slot is spent on waiting for it.
+    slot is spent on waiting for it. ``max_pause`` (seconds or timedelta) bounds every ``pause``.
+    ``ledger`` keeps the slots; without it they are kept in this process.
     """
 
-    def __init__(self, limit: RateLimit = RateLimit(), *, connections: int | None = None) -> None:
+    def __init__(
+        self,
+        limit: RateLimit = RateLimit(),
+        *,
+        connections: int | None = None,
+        max_pause: Seconds = MAX_PAUSE,
+        ledger: Ledger | None = None,
+    ) -> None:
         if not isinstance(limit, RateLimit):
             raise ConfigurationError(f"a budget needs a RateLimit, not {limit!r}")
+        if ledger is not None and connections is not None:
+            raise ConfigurationError("give connections or ledger: a ledger has its own connections")
         self.limit = limit
+        self._max_pause = positive("max_pause", max_pause)
+        self._ledger = _local_ledger(limit, connections) if ledger is None else ledger
         self._lanes = Lanes()
-        self._pace = None if limit.requests is None else Pace(limit)
-        self._ledger: Ledger = (
-            UnlimitedLedger()
-            if limit.requests is None
-            else LocalLedger(limit.requests, limit.per, connections)
-        )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._dispatcher: asyncio.Task[None] | None = None
-        self._newcomer = Alarm()
-        self._last_grant = 0.0
-        self._paused_until = -math.inf
-        self._restart_due = False
+        pace = None if limit.requests is None else Pace(limit)
+        self._dispatcher = Dispatcher(self._lanes, self._ledger, pace)
+        self._home = Home()
         self._closed = False
 
     async def acquire(
@@ -64,47 +76,51 @@ class Budget:
     ) -> Slot:
         """Wait for the right to send once.
 
-        ``deadline`` is in the loop's time. ``DeadlineExceededError`` is raised at once, without
-        taking a slot, if the turn lies beyond it even if all goes well, and when it passes while
-        waiting. Cancelling leaves no trace. ``SessionClosedError`` after ``aclose()``.
+        ``priority`` chooses the lane. ``deadline`` is in the loop's time. Does not suspend if the
+        turn is now. Cancelling leaves no trace.
+
+        Raises ``DeadlineExceededError`` at once, without taking a slot, if the turn lies beyond
+        the deadline even if all goes well, and when the deadline passes while waiting.
+        ``SessionClosedError`` when the budget is closed, also while waiting.
+        ``ConfigurationError`` in a second event loop, and for what is not a ``Priority``.
         """
-        loop = self._running_loop()
-        now = loop.time()
         if self._closed:
             raise SessionClosedError(_CLOSED)
+        if not isinstance(priority, Priority):
+            raise ConfigurationError(f"priority must be a Priority, not {priority!r}")
+        loop = self._enter()
+        now = loop.time()
         if deadline is not None and now >= deadline:
             raise DeadlineExceededError(_TOO_LATE)
-        if not self._lanes and now >= self._paused_until:
-            slot = await self._take_at_once()
-            if slot is not None:
-                self._last_grant = now
-                return slot
+        slot = self._dispatcher.take_at_once(now)
+        if slot is not None:
+            return slot
         if deadline is not None:
             self._refuse_if_hopeless(priority, deadline, now)
         return await self._wait(loop, priority, deadline)
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: Seconds) -> None:
         """Send nothing for ``seconds`` (a 429 said so); then go on at the pace, not in a burst.
 
-        A pause is never shortened; nonsense (NaN, infinite, not above zero) is ignored.
+        At most ``max_pause`` is obeyed. A pause is never shortened. NaN, infinity and what is not
+        above zero are ignored. Raises ``ConfigurationError`` for what is not a duration.
         """
-        if math.isfinite(seconds) and seconds > 0:
-            self._pause_until(self._running_loop().time() + seconds)
-
-    def _pause_until(self, when: float) -> None:
-        if when > self._paused_until:
-            self._paused_until = when
-            self._restart_due = True
-            for waiter in self._lanes.hopeless(when):
-                self._expire(waiter)
+        wanted = as_seconds(seconds)
+        if not _is_number(wanted):
+            raise ConfigurationError(f"a pause is a number of seconds, not {seconds!r}")
+        if not self._closed and math.isfinite(wanted) and wanted > 0:
+            allowed = min(wanted, self._max_pause)
+            self._pause_until(self._enter().time() + allowed)
+            self._ledger.pause(allowed)
 
     def snapshot(self) -> BudgetSnapshot:
         """How things stand now; costs no request and changes nothing."""
-        if self._loop is None:
+        loop = self._home.loop
+        if loop is None:
             return BudgetSnapshot(
                 self.limit, 0, self.limit.requests, self._lanes.waiting(), 0.0, 0.0, 0.0
             )
-        now = self._loop.time()
+        now = loop.time()
         used, free, next_free_at = self._ledger.outlook()
         next_free_in = None if next_free_at is None else max(0.0, next_free_at - now)
         return BudgetSnapshot(
@@ -113,15 +129,42 @@ class Budget:
             free=free,
             waiting=self._lanes.waiting(),
             next_free_in=next_free_in if free == 0 else 0.0,
-            paused_for=max(0.0, self._paused_until - now),
-            estimated_wait=self._earliest(Priority.INTERACTIVE, now) - now,
+            paused_for=self._dispatcher.paused_for(),
+            estimated_wait=self._dispatcher.earliest(Priority.INTERACTIVE, now) - now,
         )
+
+    def recent(self) -> list[float]:
+        """How many seconds ago each send was that still counts, the oldest first.
+
+        A send counts from its answer; one in flight is 0.0. Keep the list with a checkpoint, and
+        give it to ``remember`` in the process that goes on after a crash. Always empty without a
+        limit, and for a ``RedisBudget``: Redis remembers.
+        """
+        return [] if self._home.loop is None else self._ledger.recent()
+
+    def remember(self, seconds_ago: Sequence[float]) -> None:
+        """Count sends that an earlier process made, ``seconds_ago`` each.
+
+        Add the time that has passed since ``recent()`` was asked. Each takes a slot until
+        ``limit.per`` seconds have passed since the send. Call it once, in the event loop that will
+        use the budget. Does nothing without a limit, and for a ``RedisBudget``.
+
+        Raises ``ConfigurationError`` for an entry that is not a number of seconds of at least 0.
+        """
+        ages = [_age(value) for value in seconds_ago]
+        self._enter()
+        self._ledger.remember(ages)
+        self._dispatcher.replay()
+        if self._lanes:
+            self._dispatcher.restart()
 
     async def aclose(self) -> None:
         """Refuse everything from now on, to those who wait too. Closing twice is fine."""
+        if not self._closed and self._home.loop is not None:
+            self._enter()  # the waiters of a closed loop cannot be told
         self._closed = True
         self._lanes.fail(SessionClosedError(_CLOSED))
-        self._dismiss_dispatcher()
+        self._dispatcher.dismiss()
         await self._ledger.aclose()
 
     async def __aenter__(self) -> Self:
@@ -135,37 +178,44 @@ class Budget:
     ) -> None:
         await self.aclose()
 
-    # -- one loop ------------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._described()}>"
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._bind(loop)
+    def _described(self) -> str:
+        limit = self.limit
+        said = "unlimited" if limit.requests is None else f"{limit.requests} per {limit.per:g} s"
+        if self._closed:
+            return f"{said}, closed"
+        now = self.snapshot()
+        pause = f", paused for {now.paused_for:.1f} s" if now.paused_for else ""
+        return f"{said}, {now.used} used, {sum(now.waiting)} waiting{pause}"
+
+    # -- one loop, one process -----------------------------------------------------------------
+
+    def _enter(self) -> asyncio.AbstractEventLoop:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError("a budget is used inside a running event loop") from None
+        if not self._home.is_here(loop):
+            self._move(loop)
         return loop
 
-    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._loop is not None:
-            raise ConfigurationError(
-                "this budget belongs to another event loop; make one budget per loop, "
-                "or share a RedisBudget's key between loops"
+    def _move(self, loop: asyncio.AbstractEventLoop) -> None:
+        shift, forked = self._home.move(loop)
+        self._lanes.clear()
+        # The dispatcher asks the ledger what was sent, so the ledger moves first.
+        self._ledger.bind(loop, shift, self._pause_until)
+        self._dispatcher.bind(loop, shift)
+        if forked and self._ledger.per_process:
+            warnings.warn(
+                "this budget was made before a fork: its limit holds for each process on its own; "
+                "use RedisBudget to share one limit between processes",
+                RuntimeWarning,
+                stacklevel=2,
             )
-        self._loop = loop
-        self._ledger.bind(loop)
 
     # -- waiting -------------------------------------------------------------------------------
-
-    async def _take_at_once(self) -> Slot | None:
-        """A slot, if nothing at all stands in the way; never suspends."""
-        await self._restart_after_pause()
-        if self._pace is None:
-            return self._ledger.take()
-        if not self._pace.ready():
-            return None
-        slot = self._ledger.take()
-        if slot is not None:
-            await self._pace.hold()
-            self._pace.spend()
-        return slot
 
     async def _wait(
         self, loop: asyncio.AbstractEventLoop, priority: Priority, deadline: float | None
@@ -173,18 +223,40 @@ class Budget:
         waiter: asyncio.Future[Slot] = loop.create_future()
         timer = None if deadline is None else loop.call_at(deadline, self._expire, waiter)
         self._lanes.push(priority, waiter, deadline)
-        self._call_dispatcher(loop, priority)
+        self._dispatcher.call(priority)
         try:
             return await waiter
-        except asyncio.CancelledError:
-            self._forget(waiter)
+        except BaseException:  # also GeneratorExit, of a coroutine that nobody awaits any more
+            if not loop.is_closed():
+                self._forget(waiter)
             raise
         finally:
             if timer is not None:
                 timer.cancel()
 
+    def _forget(self, waiter: asyncio.Future[Slot]) -> None:
+        """Undo a wait that was cancelled, also one that was granted in the very same tick."""
+        self._withdraw(waiter)
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            self._dispatcher.take_back(waiter.result())
+
+    def _withdraw(self, waiter: asyncio.Future[Slot]) -> None:
+        self._lanes.discard(waiter)
+        if not self._lanes:
+            self._dispatcher.dismiss()
+
+    def _expire(self, waiter: asyncio.Future[Slot]) -> None:
+        if not waiter.done():
+            self._withdraw(waiter)
+            waiter.set_exception(DeadlineExceededError(_TOO_LATE))
+
+    def _pause_until(self, when: float) -> None:
+        if self._dispatcher.pause_until(when):
+            for waiter in self._lanes.hopeless(when):
+                self._expire(waiter)
+
     def _refuse_if_hopeless(self, priority: Priority, deadline: float, now: float) -> None:
-        turn = self._earliest(priority, now)
+        turn = self._dispatcher.earliest(priority, now)
         if turn > deadline:
             raise DeadlineExceededError(
                 f"the request's turn comes in {turn - now:.1f} s at the earliest, its deadline in "
@@ -192,117 +264,26 @@ class Budget:
                 f"{self.limit.requests} per {self.limit.per:g} s)"
             )
 
-    def _expire(self, waiter: asyncio.Future[Slot]) -> None:
-        if not waiter.done():
-            self._withdraw(waiter)
-            waiter.set_exception(DeadlineExceededError(_TOO_LATE))
 
-    def _forget(self, waiter: asyncio.Future[Slot]) -> None:
-        """Undo a cancelled wait, also one that was granted in the very same tick."""
-        self._withdraw(waiter)
-        if waiter.cancelled() or waiter.exception() is not None:
-            return
-        waiter.result().unsent()
-        if self._pace is not None:
-            self._pace.give_back()
-        if self._lanes:  # whose dispatcher may already be waiting for the next token
-            self._dismiss_dispatcher()
-            self._call_dispatcher(self._running_loop(), Priority.BULK)
+def _local_ledger(limit: RateLimit, connections: int | None) -> Ledger:
+    if limit.requests is None:
+        return UnlimitedLedger()
+    return LocalLedger(limit.requests, limit.per, connections)
 
-    def _withdraw(self, waiter: asyncio.Future[Slot]) -> None:
-        self._lanes.discard(waiter)
-        if not self._lanes:
-            self._dismiss_dispatcher()
 
-    def _earliest(self, priority: Priority, now: float) -> float:
-        """Loop time of the turn of one that comes now, if nobody before it gives up."""
-        turn = self._lanes.ahead_of(priority) + 1
-        start = max(now, self._paused_until)
-        if self._pace is None:
-            return start
-        if self._restart_due:
-            paced = start + (turn - 1) * self._pace.interval
-        else:
-            paced = now + self._pace.wait(turn)
-        return max(start, paced, self._ledger.earliest(turn))
+def positive(name: str, value: Seconds) -> float:
+    """``value`` in seconds. Raises ConfigurationError unless it is finite and above zero."""
+    number = as_seconds(value)
+    if not _is_number(number) or not math.isfinite(number) or number <= 0:
+        raise ConfigurationError(f"{name} must be a finite number above zero, not {value!r}")
+    return number
 
-    # -- granting ------------------------------------------------------------------------------
 
-    def _call_dispatcher(self, loop: asyncio.AbstractEventLoop, priority: Priority) -> None:
-        if self._dispatcher is None:
-            self._dispatcher = loop.create_task(self._dispatch(), name="harbour-budget")
-        elif priority is Priority.INTERACTIVE:
-            self._newcomer.ring()
+def _age(value: float) -> float:
+    if not _is_number(value) or not value >= 0:
+        raise ConfigurationError(f"seconds_ago holds numbers of at least 0, not {value!r}")
+    return float(value)
 
-    def _dismiss_dispatcher(self) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.cancel()
-            self._dispatcher = None
 
-    async def _dispatch(self) -> None:
-        """Serve the waiters: lives as long as there are any, and wakes once a grant."""
-        try:
-            while self._lanes:
-                await self._sit_out_pause()
-                if self._pace is not None:
-                    await self._pace.hold()
-                    await self._spread(self._pace)
-                self._grant(await self._reserve())
-        except Exception as error:  # nobody may wait for a dispatcher that is gone
-            self._lanes.fail(error)
-        self._dispatcher = None
-
-    async def _sit_out_pause(self) -> None:
-        while (wait := self._paused_until - self._now()) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(wait)  # ends at a time, which may have moved
-        await self._restart_after_pause()
-
-    async def _restart_after_pause(self) -> None:
-        if self._restart_due:
-            self._restart_due = False
-            if self._pace is not None:
-                earned = (self._now() - self._paused_until) / self._pace.interval
-                await self._pace.restart(1 + earned)
-
-    async def _spread(self, pace: Pace) -> None:
-        """Let bulk leave something for the interactive calls of the next minute.
-
-        A burst and the pace together use up the slots before the first of them comes back.
-        Then everybody would wait for it, so bulk spreads what is left over that time instead.
-        """
-        spread = False
-        while not self._lanes.waiting().interactive:
-            _, free, next_free_at = self._ledger.outlook()
-            now = self._now()
-            if not free or next_free_at is None or next_free_at - now < DROUGHT * pace.interval:
-                break
-            until = self._last_grant + (next_free_at - self._last_grant) / (free + 1)
-            if until <= now:
-                break
-            await self._newcomer.sleep(until)
-            spread = True
-        if spread:
-            await pace.restart(1)
-
-    async def _reserve(self) -> Slot:
-        began = self._now()
-        slot = await self._ledger.reserve()
-        if self._pace is not None and self._now() - began > self._pace.interval:
-            await self._pace.calm()
-        return slot
-
-    def _grant(self, slot: Slot) -> None:
-        """Choose who gets it as late as possible, so that an interactive newcomer is in time."""
-        now = self._now()
-        waiter = None if now < self._paused_until else self._lanes.pop()
-        if waiter is None:
-            slot.unsent()
-            return
-        if self._pace is not None:
-            self._pace.spend()
-        self._last_grant = now
-        waiter.set_result(slot)
-
-    def _now(self) -> float:
-        assert self._loop is not None
-        return self._loop.time()
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -12,7 +12,7 @@ from harbour_async.budget._snapshot import Waiting
 from harbour_async.settings import Priority
 
 if TYPE_CHECKING:
-    from harbour_async.budget._ledger import Slot
+    from harbour_async.budget._slot import Slot
 
 _Lane: TypeAlias = "OrderedDict[asyncio.Future[Slot], float]"  # waiter → deadline
 
@@ -23,8 +23,8 @@ BULK_SHARE = 5
 class Lanes:
     """Two queues of waiters: interactive before bulk, first come first served in each.
 
-    Every operation is O(1): a waiter that gives up leaves its queue at once and without
-    a trace, from the middle of ten thousand too.
+    Joining, leaving and serving are O(1): a waiter that gives up leaves its queue at once,
+    also from the middle of ten thousand. (docs/budget.md, "Bursts, pace and lanes")
     """
 
     __slots__ = ("_bulk", "_interactive", "_overtaken")
@@ -55,7 +55,9 @@ class Lanes:
         while self:
             lane = self._next_lane()
             waiter, _ = lane.popitem(last=False)
-            if not waiter.done():  # cancelled, but its task has not run since
+            # A cancelled waiter stays here until its task runs, which removes it. A slot given
+            # to it in between would be lost.
+            if not waiter.done():
                 self._count(lane)
                 return waiter
         return None
@@ -65,20 +67,29 @@ class Lanes:
         return self._bulk if self._bulk and bulk_is_due else self._interactive
 
     def _count(self, granted: _Lane) -> None:
+        # Interactive grants made while no bulk waited do not count against bulk's share.
         self._overtaken = self._overtaken + 1 if granted is self._interactive and self._bulk else 0
 
     def ahead_of(self, priority: Priority) -> int:
         """How many are served before one that comes now, if nobody gives up or comes later."""
         interactive, bulk = self.waiting()
         if priority is Priority.BULK:
+            # `bulk + 1` grants of bulk are still to come, each after at most BULK_SHARE - 1
+            # interactive ones, less those that were already made for the first of them.
             overtaking = (BULK_SHARE - 1) * (bulk + 1) - self._overtaken
             return bulk + min(interactive, overtaking)
+        # After each BULK_SHARE - 1 interactive grants one of bulk's comes in between.
         return interactive + min(bulk, (self._overtaken + interactive) // (BULK_SHARE - 1))
 
     def hopeless(self, earliest: float) -> list[asyncio.Future[Slot]]:
         """Those whose deadline comes before ``earliest``."""
         lanes = (self._interactive, self._bulk)
         return [waiter for lane in lanes for waiter, end in lane.items() if end < earliest]
+
+    def clear(self) -> None:
+        """Forget everybody: their event loop is closed."""
+        self._interactive.clear()
+        self._bulk.clear()
 
     def fail(self, error: Exception) -> None:
         """Give everybody a copy of ``error``: a traceback belongs to one task."""

@@ -1,6 +1,10 @@
-"""The shape of the flow: a burst after idling, then an even pace. The only user of aiolimiter."""
+"""Bursts, then an even pace (docs/budget.md, "Bursts, pace and lanes"). Only user of aiolimiter."""
 
 from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from itertools import pairwise
+from typing import Any
 
 from aiolimiter import AsyncLimiter
 
@@ -32,13 +36,26 @@ class Pace:
     def ready(self) -> bool:
         return self._held or self._bucket.has_capacity()
 
-    async def hold(self) -> None:
-        """Have a token in hand. Does not suspend if ``ready()``."""
-        if self._held and self._bucket.has_capacity(self._burst):
-            self._held = False  # left over from before the bucket filled up: part of its burst
+    def take(self) -> None:
+        """Spend a token at once. Only if ``ready()``."""
+        self._return_old_token()
         if not self._held:
+            _at_once(self._bucket.acquire())
+        self._held = False
+
+    async def hold(self) -> None:
+        """Have a token in hand."""
+        self._return_old_token()
+        if not self._held:
+            # aiolimiter takes the token in the step in which this task goes on, so a
+            # cancellation comes either before that or after `_held` is set.
             await self._bucket.acquire()
             self._held = True
+
+    def _return_old_token(self) -> None:
+        # A token held since before the bucket filled up is one of the `burst` tokens.
+        if self._held and self._bucket.has_capacity(self._burst):
+            self._held = False
 
     def spend(self) -> None:
         self._held = False
@@ -46,15 +63,26 @@ class Pace:
     def give_back(self) -> None:
         self._held = True
 
-    async def restart(self, tokens: float) -> None:
-        """Go on with this many tokens, one in hand included. Does not suspend."""
+    def restart(self, tokens: float) -> None:
+        """Go on with this many tokens, the one in hand included."""
         self._bucket = self._new_bucket()
-        await self._bucket.acquire(self._burst - min(self._burst, max(0.0, tokens - self._held)))
+        _at_once(
+            self._bucket.acquire(self._burst - min(self._burst, max(0.0, tokens - self._held)))
+        )
 
-    async def calm(self) -> None:
-        """Forget what was saved up while something else held the flow back. Does not suspend."""
+    def replay(self, seconds_ago: Sequence[float]) -> None:
+        """Go on as if these sends (the oldest first) had gone through the bucket."""
+        tokens = float(self._burst)
+        for earlier, later in pairwise([*seconds_ago, 0.0]):
+            tokens = max(0.0, tokens - 1)
+            tokens = min(self._burst, tokens + (earlier - later) / self.interval)
+        self._held = False
+        self.restart(tokens)
+
+    def calm(self) -> None:
+        """Forget what was saved up while something else held the flow back."""
         if self._burst > CATCH_UP and self._bucket.has_capacity(CATCH_UP + 1):
-            await self.restart(CATCH_UP + self._held)
+            self.restart(CATCH_UP + self._held)
 
     def wait(self, turn: int) -> float:
         """Seconds until the ``turn``-th token from now."""
@@ -67,3 +95,12 @@ class Pace:
             middle = (low + high) / 2
             low, high = (middle, high) if self._bucket.has_capacity(middle) else (low, middle)
         return high + self._held
+
+
+def _at_once(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that does not suspend: the bucket has the tokens."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("the bucket did not have the tokens")  # pragma: no cover

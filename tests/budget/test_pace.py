@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
-from harbour_async.budget import Budget
+from harbour_async.budget import MAX_PAUSE, Budget
+from harbour_async.errors import ConfigurationError
 from harbour_async.settings import Priority, RateLimit
 from tests.virtual_time import settle, virtual_time
 
@@ -43,7 +45,7 @@ async def test_a_burst_needs_no_turn_of_the_loop() -> None:
 
 
 @virtual_time
-async def test_bulk_leaves_no_drought_behind_a_burst() -> None:
+async def test_bulk_never_waits_long_after_a_burst() -> None:
     budget = Budget()
     times = await grants(budget, 250)
     gaps = [later - earlier for earlier, later in pairwise(times[19:])]
@@ -106,7 +108,37 @@ async def test_a_pause_is_never_shortened_and_nonsense_is_ignored() -> None:
 
 
 @virtual_time
-async def test_a_pause_lengthened_in_its_course_is_sat_out_in_full() -> None:
+@pytest.mark.parametrize("seconds", [120.001, 86_400, 9_999_999_999, 1e300, timedelta(days=1)])
+async def test_no_pause_is_longer_than_two_minutes(seconds: float) -> None:
+    budget = Budget()
+    budget.pause(seconds)
+    assert MAX_PAUSE == 120.0
+    assert budget.snapshot().paused_for == pytest.approx(120.0, abs=0.01)
+    assert (await grants(budget, 1)) == pytest.approx([120.0], abs=0.01)
+
+
+@virtual_time
+async def test_the_longest_pause_can_be_set() -> None:
+    budget = Budget(max_pause=timedelta(seconds=10))
+    budget.pause(86_400)
+    assert budget.snapshot().paused_for == pytest.approx(10.0, abs=0.01)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, None, "60", True])
+def test_a_longest_pause_that_is_not_finite_and_above_zero_is_refused(seconds: object) -> None:
+    with pytest.raises(ConfigurationError, match="max_pause"):
+        Budget(max_pause=seconds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seconds", [None, "60", True])
+@virtual_time
+async def test_a_pause_that_is_not_a_duration_is_refused(seconds: object) -> None:
+    with pytest.raises(ConfigurationError, match="number of seconds"):
+        Budget().pause(seconds)  # type: ignore[arg-type]
+
+
+@virtual_time
+async def test_a_pause_that_is_made_longer_while_it_lasts_is_kept_in_full() -> None:
     budget = Budget()
     budget.pause(5.0)
     waiting = asyncio.create_task(grants(budget, 1))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import random
+import time
 from collections.abc import Iterator
 
 import pytest
+import redis.asyncio as aioredis
 
-from harbour_async.budget import RedisBudget, _fallback as fallback
+from harbour_async.budget import RedisBudget
+from harbour_async.budget.redis import _fallback as fallback
+from harbour_async.budget.redis._ledger import RedisLedger
+from harbour_async.budget.redis._store import RedisStore
 from harbour_async.errors import (
     APIConnectionError,
     ConfigurationError,
@@ -16,8 +23,10 @@ from harbour_async.errors import (
     SessionClosedError,
 )
 from harbour_async.settings import Priority, RateLimit
+from tests.budget.forks import in_a_fork
 from tests.budget.redis_server import free_port, needs_redis, redis_server
 from tests.budget.servers import most_in_window
+from tests.virtual_time import EAGER, FACTORIES
 
 pytestmark = needs_redis
 LIMIT = RateLimit(10, per=0.5, burst=10)
@@ -71,7 +80,7 @@ async def test_a_slot_is_free_again_per_seconds_after_its_answer(url: str, key: 
         assert 0.3 < loop.time() - answered < 0.4
 
 
-async def test_a_slot_not_used_is_free_at_once(url: str, key: str) -> None:
+async def test_an_unsent_request_gives_its_slot_back_at_once(url: str, key: str) -> None:
     limit = RateLimit(2, per=60.0, burst=2)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -115,6 +124,31 @@ async def test_a_waiter_cancelled_while_redis_is_asked_takes_no_slot(url: str, k
         async with asyncio.timeout(2.0):
             for _ in range(3):
                 await other.acquire()
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_a_storm_of_cancellations_leaves_no_slot_in_redis(url: str, key: str, factory: str) -> None:
+    limit = RateLimit(20, per=0.05, burst=20)
+    rng = random.Random(1)
+
+    async def call(budget: RedisBudget) -> None:
+        (await budget.acquire(rng.choice(list(Priority)))).unsent()
+
+    async def main() -> None:
+        if FACTORIES[factory]:
+            asyncio.get_running_loop().set_task_factory(EAGER)
+        async with RedisBudget.from_url(url, limit, key=key) as budget:
+            calls = [asyncio.create_task(call(budget)) for _ in range(400)]
+            while alive := [task for task in calls if not task.done()]:
+                await asyncio.sleep(rng.choice([0.0, 0.0, 0.001]))
+                if rng.random() < 0.3:
+                    rng.choice(alive).cancel()
+            assert {task.cancelled() for task in calls} == {True, False}
+        async with aioredis.from_url(url) as redis:
+            assert await redis.zcard(f"harbour:{{{key}}}:sent") == 0
+            assert await redis.zcard(f"harbour:{{{key}}}:cooling") == 0
+
+    asyncio.run(asyncio.wait_for(main(), 30.0))
 
 
 async def test_a_pause_holds_for_all(url: str, key: str) -> None:
@@ -199,13 +233,120 @@ async def test_refused_credentials_are_a_configuration_error_that_tells_no_secre
                 assert "wrong" not in f"{caught.value} {caught.value.__cause__} {budget!r}"
 
 
-def test_one_redis_budget_belongs_to_one_loop(url: str, key: str) -> None:
+@pytest.mark.parametrize("seconds", [86_400.0, 9_999_999_999.0, 1e300])
+async def test_no_pause_beyond_the_cap_is_written_to_redis(
+    url: str, key: str, seconds: float
+) -> None:
+    async with RedisBudget.from_url(url, LIMIT, key=key) as budget:
+        budget.pause(seconds)
+    async with aioredis.from_url(url) as redis:
+        written = await redis.pttl(f"harbour:{{{key}}}:pause")
+    assert 110_000 < written <= 120_000
+
+
+async def test_a_ledger_too_writes_no_pause_beyond_the_cap(url: str, key: str) -> None:
+    store = RedisStore(url, key)
+    ledger = RedisLedger(store, LIMIT, attempt=1.0, max_pause=20.0)
+    ledger.bind(asyncio.get_running_loop(), 0.0, lambda _: None)
+    ledger.pause(86_400.0)
+    await ledger.aclose()
+    async with aioredis.from_url(url) as redis:
+        assert 10_000 < await redis.pttl(f"harbour:{{{key}}}:pause") <= 20_000
+
+
+async def test_a_pause_in_redis_beyond_the_cap_is_shortened_for_all(url: str, key: str) -> None:
+    async with aioredis.from_url(url) as redis:  # as an older client would
+        await redis.set(f"harbour:{{{key}}}:pause", 1, px=86_400_000)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with RedisBudget.from_url(url, LIMIT, key=key, max_pause=0.3) as budget:
+            (await budget.acquire()).answered()
+            assert 0.3 <= loop.time() - began < 1.5
+        async with RedisBudget.from_url(url, LIMIT, key=key) as other:
+            (await other.acquire()).answered()
+        assert loop.time() - began < 3.0
+
+
+async def test_closing_wakes_who_waits_for_another_process(url: str, key: str) -> None:
+    limit = RateLimit(1, per=60.0)
+    async with RedisBudget.from_url(url, limit, key=key) as other:
+        (await other.acquire()).answered()
+        budget = RedisBudget.from_url(url, limit, key=key)
+        waiting = [asyncio.create_task(budget.acquire()) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        await budget.aclose()
+        for task in waiting:
+            with pytest.raises(SessionClosedError):
+                await asyncio.wait_for(task, 5.0)
+
+
+async def test_redis_remembers_by_itself(url: str, key: str) -> None:
+    async with RedisBudget.from_url(url, LIMIT, key=key) as budget:
+        (await budget.acquire()).answered()
+        assert budget.recent() == []
+        budget.remember([0.0] * 10)
+        await asyncio.wait_for(budget.acquire(), 5.0)
+
+
+def test_a_second_loop_is_refused_while_the_first_is_open(url: str, key: str) -> None:
     budget = RedisBudget.from_url(url, LIMIT, key=key)
 
     async def use() -> None:
-        await budget.acquire()
-        await budget.aclose()
+        (await budget.acquire()).answered()
 
-    asyncio.run(use())
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use())
     with pytest.raises(ConfigurationError, match="another event loop"):
         asyncio.run(use())
+    loop.run_until_complete(budget.aclose())
+    loop.close()
+
+
+# Connections of a closed loop cannot be closed, and asyncio says so. That is right.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_redis_budget_whose_loop_is_closed_goes_on_in_the_next(url: str, key: str) -> None:
+    budget = RedisBudget.from_url(url, RateLimit(2, per=60.0, burst=2), key=key)
+    slots = []
+
+    async def use() -> None:
+        slots.append(await asyncio.wait_for(budget.acquire(), 5.0))
+
+    asyncio.run(use())
+    slots[0].unsent()  # said after its loop was closed, and told in the next
+    asyncio.run(use())
+
+    async def end() -> None:
+        async with budget:
+            await use()  # the second slot; the first is in flight
+
+    asyncio.run(end())
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_forked_child_shares_the_limit_with_its_parent(url: str, key: str) -> None:
+    budget = RedisBudget.from_url(url, RateLimit(3, per=60.0, burst=3), key=key)
+    loop = asyncio.new_event_loop()
+
+    async def use() -> None:
+        await asyncio.wait_for(budget.acquire(), 5.0)
+
+    async def use_twice_but_not_thrice() -> None:
+        await use()
+        await use()
+        with pytest.raises(DeadlineExceededError):
+            await budget.acquire(deadline=asyncio.get_running_loop().time() + 0.5)
+
+    loop.run_until_complete(use())
+    in_a_fork(lambda: asyncio.run(use_twice_but_not_thrice()))
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceededError):  # the parent hears from Redis still
+        loop.run_until_complete(budget.acquire(deadline=loop.time() + 0.5))
+    assert time.monotonic() - began < 1.5  # Redis answered; without, it would be 2 s
+    loop.run_until_complete(budget.aclose())
+    loop.close()
+
+
+def test_the_repr_says_what_the_budget_is(url: str) -> None:
+    budget = RedisBudget.from_url(url, LIMIT, key="production")
+    assert repr(budget) == (f"<RedisBudget 'production' at {url}, 10 per 0.5 s, 0 used, 0 waiting>")

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Sequence
 from itertools import count
 from typing import Any, TypeVar
 
 from harbour_async.budget._alarm import Alarm
-from harbour_async.budget._ledger import MIN_FLIGHT, Outlook, Slot, guarded
-from harbour_async.budget._redis_store import RedisStore, Reply
+from harbour_async.budget._ledger import MIN_FLIGHT, OnPause, Outlook, guarded
+from harbour_async.budget._slot import Slot
+from harbour_async.budget.redis._store import RedisStore, Reply
 from harbour_async.errors import HarbourError
 from harbour_async.settings import RateLimit
 
@@ -30,38 +31,46 @@ class RedisLedger:
     the holder crashed, ends with the lease: later than necessary, never too early.
     """
 
+    per_process = False
+
     def __init__(
-        self,
-        store: RedisStore,
-        limit: RateLimit,
-        *,
-        attempt: float,
-        on_pause: Callable[[float], None],
+        self, store: RedisStore, limit: RateLimit, *, attempt: float, max_pause: float
     ) -> None:
         assert limit.requests is not None
         self._store = store
         self._requests = limit.requests
         self._per = guarded(limit.per)
         self._lease = attempt + MIN_FLIGHT + self._per
+        self._max_pause = max_pause
         self._jitter = min(JITTER, limit.per / limit.requests / 4)
-        self._on_pause = on_pause
         self._flight = MIN_FLIGHT
         self._used = 0
         self._next_free_at: float | None = None
-        self._returned = Alarm()
         self._returns = 0
+        self._returned = Alarm()
         self._settled: list[tuple[str, float]] = []
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._settling = self._closed = False
-        me = secrets.token_hex(8)
-        self._names = (f"{me}-{number}" for number in count())
+        self._tasks: set[asyncio.Task[Any]] = set()
 
-    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+    def bind(self, loop: asyncio.AbstractEventLoop, shift: float, on_pause: OnPause) -> None:
         self._loop = loop
         self._time = loop.time
+        self._on_pause = on_pause
+        if self._next_free_at is not None:
+            self._next_free_at += shift
+        # Tasks of the last loop never run again. Slots that they did not settle end with their
+        # lease; those that were settled after the loop was closed wait in `_settled`.
+        self._returned = Alarm()
+        self._tasks = set()
+        self._settling = False
+        # A forked child has its parent's counter. The same name would share the parent's slot.
+        me = secrets.token_hex(8)
+        self._names = (f"{me}-{number}" for number in count())
+        self._store.connect()
+        self._begin_to_tell()
 
     def take(self) -> Slot | None:
-        return None  # Redis has to be asked
+        return None  # Redis has to be asked, and that takes a while
 
     async def reserve(self) -> Slot:
         while True:
@@ -82,7 +91,9 @@ class RedisLedger:
 
     async def _ask(self, name: str) -> Reply:
         asking = self._in_background(
-            self._store.take(name, requests=self._requests, lease=self._lease)
+            self._store.take(
+                name, requests=self._requests, lease=self._lease, max_pause=self._max_pause
+            )
         )
         try:
             # A question on its way cannot be recalled: whoever is cancelled meanwhile lets it
@@ -121,11 +132,22 @@ class RedisLedger:
     def pause(self, seconds: float) -> None:
         """Tell the others, as far as Redis can be reached."""
         if not self._closed:
-            self._in_background(_tolerant(self._store.pause(seconds)))
+            # Clamped here too: one process must not stop all others for a day.
+            self._in_background(_tolerant(self._store.pause(min(seconds, self._max_pause))))
+
+    def recent(self) -> list[float]:
+        return []  # Redis remembers
+
+    def remember(self, seconds_ago: Sequence[float]) -> None:
+        """Redis remembers."""
 
     def _settle(self, name: str, hold: float) -> None:
         self._settled.append((name, hold))
-        if not (self._settling or self._closed):
+        self._begin_to_tell()
+
+    def _begin_to_tell(self) -> None:
+        # One teller at a time: it also tells what is settled while it waits for Redis.
+        if self._settled and not (self._settling or self._closed or self._loop.is_closed()):
             self._settling = True
             self._in_background(self._tell())
 
@@ -148,9 +170,9 @@ class RedisLedger:
 
     async def aclose(self) -> None:
         """Tell Redis what there is to tell, and let go of it."""
-        while self._tasks:
+        while not self._closed and self._tasks:
             await asyncio.wait(self._tasks)
-        self._closed = True  # leases end what is said from now on
+        self._closed = True  # leases end what is settled from now on
         await self._store.aclose()
 
 

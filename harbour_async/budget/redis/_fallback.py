@@ -1,13 +1,15 @@
-"""What to do while Redis is away, if doing nothing is not an option: an even share each."""
+"""What happens while Redis is away: each process goes on with an even share of the limit."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
+from collections.abc import Sequence
 
-from harbour_async.budget._ledger import MIN_FLIGHT, LocalLedger, Outlook, Slot, guarded
-from harbour_async.budget._redis_ledger import RedisLedger
+from harbour_async.budget._ledger import MIN_FLIGHT, LocalLedger, OnPause, Outlook, guarded
+from harbour_async.budget._slot import Slot
+from harbour_async.budget.redis._ledger import RedisLedger
 from harbour_async.errors import APIConnectionError
 from harbour_async.settings import RateLimit
 
@@ -18,12 +20,12 @@ _log = logging.getLogger("harbour_async.budget")
 
 
 class _Both:
-    """A slot of Redis' and one of one's own, settled together."""
+    """Settles a slot in Redis and one of this process together."""
 
     def __init__(self, *slots: Slot) -> None:
         self._slots = slots
 
-    def unsent(self, slot: Slot) -> None:  # noqa: ARG002 - it is these two
+    def unsent(self, slot: Slot) -> None:  # noqa: ARG002 - it stands for these two
         for each in self._slots:
             each.unsent()
 
@@ -37,15 +39,17 @@ class _Both:
 
 
 class FallbackLedger:
-    """Redis' slots; without Redis, ``requests // processes`` slots of one's own.
+    """Slots in Redis; without Redis, ``requests // processes`` slots of this process.
 
     The promise holds through the change if Redis is away for all alike:
 
     - *Going:* what the others did in the last ``per`` seconds is unknown, so nothing is sent for
       that long (and for the time the last requests may be under way).
     - *Coming back:* what the others do unseen ends once they have noticed, too. Until then, and
-      ``per`` seconds longer, a request needs both a slot of Redis and one of one's own.
+      ``per`` seconds longer, a request needs both a slot in Redis and one of this process.
     """
+
+    per_process = False
 
     def __init__(self, remote: RedisLedger, limit: RateLimit, *, processes: int) -> None:
         assert limit.requests is not None
@@ -58,10 +62,14 @@ class FallbackLedger:
         self._next_probe = -math.inf
         self._back_since: float | None = None
 
-    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+    def bind(self, loop: asyncio.AbstractEventLoop, shift: float, on_pause: OnPause) -> None:
         self._time = loop.time
-        self._remote.bind(loop)
-        self._own.bind(loop)
+        self._remote.bind(loop, shift, on_pause)
+        self._own.bind(loop, shift, on_pause)
+        self._quiet_until += shift
+        self._next_probe += shift
+        if self._back_since is not None:
+            self._back_since += shift
 
     def take(self) -> Slot | None:
         return None
@@ -72,6 +80,7 @@ class FallbackLedger:
                 return await self._remote.reserve()
             except APIConnectionError:
                 self._go()
+        # One's own slot first: it is free to give back, and Redis is asked only when it is of use.
         await asyncio.sleep(max(0.0, self._quiet_until - self._time()))
         own = await self._own.reserve()
         try:
@@ -90,7 +99,7 @@ class FallbackLedger:
         self._next_probe = now + PROBE
 
     async def _probe(self) -> Slot | None:
-        """A slot of Redis', if it is back (or None)."""
+        """A slot in Redis, or None while it is still away."""
         if self._time() < self._next_probe:
             return None
         try:
@@ -113,6 +122,15 @@ class FallbackLedger:
 
     def outlook(self) -> Outlook:
         return self._own.outlook() if self._away else self._remote.outlook()
+
+    def pause(self, seconds: float) -> None:
+        self._remote.pause(seconds)
+
+    def recent(self) -> list[float]:
+        return []  # Redis remembers; without it, the silence after a start makes up for that
+
+    def remember(self, seconds_ago: Sequence[float]) -> None:
+        """Redis remembers."""
 
     async def aclose(self) -> None:
         await self._remote.aclose()

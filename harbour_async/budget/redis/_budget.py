@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Literal, Self, get_args
 
-from harbour_async.budget._budget import Budget
+from harbour_async.budget._budget import MAX_PAUSE, Budget, positive
 from harbour_async.errors import ConfigurationError
 from harbour_async.settings import RateLimit, Seconds, Timeout
 
@@ -21,7 +21,7 @@ class RedisBudget(Budget):
         async with budget, HarbourSession(budget=budget) as harbour: ...
 
     Lanes, pace and bursts are each process's own; the limit and the pauses are everybody's.
-    ``snapshot()`` tells the slots as Redis last told them.
+    ``snapshot()`` tells the slots as Redis last told them. See docs/budget.md, "Many processes".
     """
 
     @classmethod
@@ -32,24 +32,34 @@ class RedisBudget(Budget):
         *,
         key: str = "default",
         attempt: Seconds = 30.0,
+        max_pause: Seconds = MAX_PAUSE,
         on_unavailable: OnUnavailable = "closed",
         processes: int | None = None,
     ) -> Self:
         """Use the Redis at ``url``; it is reached at the first ``acquire``.
 
         ``key`` tells budgets apart, one for each API key; every user of one gives the same
-        ``limit``. ``attempt``: no send takes longer (``Timeout.attempt`` of the sessions). A
-        slot whose holder crashed comes back ``attempt + limit.per`` and a little after it was
-        taken. When Redis is away, ``"closed"`` sends nothing: ``acquire`` raises
+        ``limit``. ``attempt`` (seconds or timedelta): no send takes longer (``Timeout.attempt`` of
+        the sessions). A slot whose holder crashed comes back ``attempt + limit.per`` and a little
+        after it was taken. ``max_pause`` (seconds or timedelta) bounds every pause, also one that
+        another process wrote to Redis: the smallest ``max_pause`` of all users holds.
+
+        When Redis is away, ``on_unavailable="closed"`` sends nothing: ``acquire`` raises
         ``APIConnectionError``. ``"share"`` goes on with ``limit.requests // processes`` in each
         process, after ``limit.per`` seconds of silence. Raises ``ConfigurationError`` for a bad
         URL, refused credentials (at the first ``acquire``), or a missing redis-py.
+
+        ::
+
+            RedisBudget.from_url("redis://localhost", key="production", on_unavailable="share",
+                                 processes=4)
         """
         return cls(
             url,
             limit,
             key=key,
             attempt=attempt,
+            max_pause=max_pause,
             on_unavailable=on_unavailable,
             processes=processes,
         )
@@ -61,37 +71,46 @@ class RedisBudget(Budget):
         *,
         key: str,
         attempt: Seconds,
+        max_pause: Seconds,
         on_unavailable: OnUnavailable,
         processes: int | None,
     ) -> None:
         # Imported with the package, but used by few: the rest of it can wait for them.
-        from harbour_async.budget._fallback import FallbackLedger
-        from harbour_async.budget._redis_ledger import RedisLedger
-        from harbour_async.budget._redis_store import RedisStore
+        from harbour_async.budget.redis._fallback import FallbackLedger
+        from harbour_async.budget.redis._ledger import RedisLedger
+        from harbour_async.budget.redis._store import RedisStore
 
-        super().__init__(limit)
-        if limit.requests is None:
-            raise ConfigurationError("a RedisBudget needs a limit; without one, use Budget")
-        bound = Timeout(attempt=attempt).attempt
-        if bound is None:
-            raise ConfigurationError("attempt must be bounded: a lease has to end")
-        _check_fallback(limit.requests, on_unavailable, processes)
-        self._store = RedisStore(url, key)
-        remote = RedisLedger(self._store, limit, attempt=bound, on_pause=self._pause_until)
-        self._shared: RedisLedger = remote
-        self._ledger = (
-            remote if processes is None else FallbackLedger(remote, limit, processes=processes)
-        )
-        self._key = key
+        bound = _check(limit, attempt, on_unavailable, processes)
+        cap = positive("max_pause", max_pause)
+        store = RedisStore(url, key)
+        remote = RedisLedger(store, limit, attempt=bound, max_pause=cap)
+        ledger = remote if processes is None else FallbackLedger(remote, limit, processes=processes)
+        super().__init__(limit, max_pause=cap, ledger=ledger)
+        self._where = f"{key!r} at {store.address}"
 
-    def pause(self, seconds: float) -> None:
-        """Pause everybody who uses the same key (see ``Budget.pause``)."""
-        super().pause(seconds)
-        if math.isfinite(seconds) and seconds > 0:
-            self._shared.pause(seconds)
+    def recent(self) -> list[float]:
+        """Always empty: Redis remembers what was sent, also after a crash."""
+        return super().recent()
+
+    def remember(self, seconds_ago: Sequence[float]) -> None:
+        """Do nothing: Redis remembers what was sent, also after a crash."""
+        super().remember(seconds_ago)
 
     def __repr__(self) -> str:
-        return f"<RedisBudget {self._key!r} at {self._store.address}>"
+        return f"<RedisBudget {self._where}, {self._described()}>"
+
+
+def _check(limit: RateLimit, attempt: Seconds, on_unavailable: str, processes: int | None) -> float:
+    """The bound of an attempt in seconds."""
+    if not isinstance(limit, RateLimit):
+        raise ConfigurationError(f"a budget needs a RateLimit, not {limit!r}")
+    if limit.requests is None:
+        raise ConfigurationError("a RedisBudget needs a limit; without one, use Budget")
+    bound = Timeout(attempt=attempt).attempt
+    if bound is None:
+        raise ConfigurationError("attempt must be bounded: a lease has to end")
+    _check_fallback(limit.requests, on_unavailable, processes)
+    return bound
 
 
 def _check_fallback(requests: int, on_unavailable: str, processes: int | None) -> None:

@@ -9,11 +9,16 @@ time of its answer, and that is the whole promise. Two sorted sets can do it:
 - ``cooling``: answered requests, by the time at which their slot is free.
 
 Every time is the server's own ``TIME``, in microseconds; each script is atomic.
+
+A pause is a key that expires. ``take`` shortens one that is longer than its reader's ``max_pause``
+(an older client wrote it): reading it as shorter would not do, since the rest of it would still be
+there when the reader comes back.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -21,10 +26,14 @@ from urllib.parse import urlsplit
 from harbour_async.errors import APIConnectionError, ConfigurationError
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
 
 PATIENCE = 2.0
 """Seconds to wait for Redis, when connecting and for each answer."""
+
+_PARENTS: list[object] = []
+"""Clients that a forked child was born with."""
 
 _COMMON = """
 local sent, cooling, pause = KEYS[1], KEYS[2], KEYS[3]
@@ -41,9 +50,15 @@ _TAKE = (
     _COMMON
     + """
 local requests, lease, name = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local max_pause = tonumber(ARGV[4])
 redis.call('ZREMRANGEBYSCORE', sent, '-inf', string.format('%.0f', now))
 redis.call('ZREMRANGEBYSCORE', cooling, '-inf', string.format('%.0f', now))
-local paused = math.max(0, redis.call('PTTL', pause)) * 1000
+local paused = math.max(0, redis.call('PTTL', pause))
+if paused > max_pause then
+    redis.call('PEXPIRE', pause, max_pause)
+    paused = max_pause
+end
+paused = paused * 1000
 local used = redis.call('ZCARD', sent) + redis.call('ZCARD', cooling)
 local granted = 0
 if redis.call('ZSCORE', sent, name) then
@@ -91,11 +106,37 @@ class RedisStore:
     """Three scripts over the keys of one budget."""
 
     def __init__(self, url: str, key: str) -> None:
-        redis = _import_redis()
         self.address = address_of(url)
+        self._url = url
+        # The braces keep the keys on one node of a cluster.
+        self._keys = [f"harbour:{{{key}}}:{part}" for part in ("sent", "cooling", "pause")]
+        redis = self._redis = _import_redis()
+        self._refusals = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
+        self._failures = (redis.RedisError, OSError, TimeoutError)
+        self._made_in = os.getpid()
+        self._use(self._new_client())  # opens nothing yet, but finds out whether the URL is one
+
+    def connect(self) -> None:
+        """Go on with new connections: those of the last event loop cannot be used in this one."""
+        if self._made_in != os.getpid():
+            # A forked child must not close its copies of the parent's connections. That would
+            # take them out of the epoll set, which both processes share, and the parent would
+            # never hear from Redis again. So keep them.
+            _PARENTS.append(self._client)
+            self._made_in = os.getpid()
+        self._use(self._new_client())
+
+    def _use(self, client: Redis) -> None:
+        self._client = client
+        self._take = client.register_script(_TAKE)
+        self._settle = client.register_script(_SETTLE)
+        self._pause = client.register_script(_PAUSE)
+
+    def _new_client(self) -> Redis:
+        redis = self._redis
         try:
-            self._client = redis.asyncio.Redis.from_url(
-                url,
+            client: Redis = redis.asyncio.Redis.from_url(
+                self._url,
                 socket_timeout=PATIENCE,
                 socket_connect_timeout=PATIENCE,
                 # Once, for a kept connection that turns out dead; the session retries the rest.
@@ -107,17 +148,14 @@ class RedisStore:
                 "the Redis URL cannot be used; it looks like redis://host:6379/0, "
                 "rediss:// with TLS, or unix:///path"
             ) from None
-        # The braces keep the keys on one node of a cluster.
-        self._keys = [f"harbour:{{{key}}}:{part}" for part in ("sent", "cooling", "pause")]
-        self._take = self._client.register_script(_TAKE)
-        self._settle = self._client.register_script(_SETTLE)
-        self._pause = self._client.register_script(_PAUSE)
-        self._refusals = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
-        self._failures = (redis.RedisError, OSError, TimeoutError)
+        return client
 
-    async def take(self, name: str, *, requests: int, lease: float) -> Reply:
-        """Take a slot if one is free and nobody paused. Asking twice for one name takes one."""
-        answer = await self._run(self._take, [requests, _micros(lease), name])
+    async def take(self, name: str, *, requests: int, lease: float, max_pause: float) -> Reply:
+        """Take a slot if one is free and nobody paused. Asking twice for one name takes one.
+
+        A pause longer than ``max_pause`` seconds is shortened to that, for everybody.
+        """
+        answer = await self._run(self._take, [requests, _micros(lease), name, _millis(max_pause)])
         granted, used, next_free, paused = answer
         return Reply(bool(granted), used, None if next_free < 0 else next_free / 1e6, paused / 1e6)
 
@@ -127,7 +165,7 @@ class RedisStore:
 
     async def pause(self, seconds: float) -> None:
         """Nobody takes a slot for so long; a longer pause stands."""
-        await self._run(self._pause, [math.ceil(seconds * 1000)])
+        await self._run(self._pause, [_millis(seconds)])
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -150,6 +188,10 @@ class RedisStore:
 
 def _micros(seconds: float) -> int:
     return math.ceil(seconds * 1e6)
+
+
+def _millis(seconds: float) -> int:
+    return math.ceil(seconds * 1e3)
 
 
 def _import_redis() -> Any:

@@ -1,0 +1,57 @@
+"""The event loop and the process in which a budget is used (docs/budget.md, "Event loops")."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import NamedTuple
+
+from harbour_async.errors import ConfigurationError
+
+_LAG = 60.0
+"""Seconds that a loop's clock may be behind: uvloop reads the time once in each turn."""
+
+
+class Move(NamedTuple):
+    """``shift`` seconds turn a time of the last loop into one of the new loop."""
+
+    shift: float
+    forked: bool
+
+
+class Home:
+    """One event loop at a time. Another one can follow when the last one is closed."""
+
+    __slots__ = ("_monotonic", "_pid", "loop")
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+        self._monotonic = False
+
+    def is_here(self, loop: asyncio.AbstractEventLoop) -> bool:
+        # A forked child can run the loop object of its parent, so the loop alone is not enough.
+        return loop is self.loop and os.getpid() == self._pid
+
+    def move(self, loop: asyncio.AbstractEventLoop) -> Move:
+        """Go on in ``loop``. Raises ConfigurationError while the last loop is still open."""
+        last, forked = self.loop, os.getpid() != self._pid
+        if last is not None and not forked and not last.is_closed():
+            raise ConfigurationError(
+                "this budget belongs to another event loop, which is still open: make one budget "
+                "for each loop, or a RedisBudget for each with the same key"
+            )
+        monotonic = _tells_monotonic(loop)
+        # Two loops that both tell time.monotonic() need no shift. Taking the difference of two
+        # readings instead would add their lag, and a slot would be free too early by that.
+        # Other clocks (a test's) stand still when their loop is closed, so a slot is free late.
+        same_clock = last is None or (monotonic and self._monotonic)
+        shift = 0.0 if same_clock or last is None else loop.time() - last.time()
+        self.loop, self._pid, self._monotonic = loop, os.getpid(), monotonic
+        return Move(shift, forked)
+
+
+def _tells_monotonic(loop: asyncio.AbstractEventLoop) -> bool:
+    told = loop.time()  # first: the true time never is before it
+    return 0.0 <= time.monotonic() - told < _LAG
