@@ -163,7 +163,8 @@ def _named(error: HarbourError, call: Call) -> HarbourError:
     elif isinstance(error, DecodeError):
         error.content_type = _wire.content_type(call.answer.headers)
         error.size = len(call.answer.body)
-        error.__cause__ = error.__context__ = None  # a parser's error may quote the body
+        # A parser's error may quote the body, and its frames hold it.
+        error.__cause__ = error.__context__ = error.__traceback__ = None
     return error
 
 

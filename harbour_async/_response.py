@@ -37,5 +37,6 @@ class Response:
         except DecodeError as error:
             failure = error
         failure.content_type, failure.size = content_type(self.headers), len(self.body)
-        failure.__cause__ = failure.__context__ = None  # a parser's error may quote the body
+        # A parser's error may quote the body, and its frames hold it.
+        failure.__cause__ = failure.__context__ = failure.__traceback__ = None
         raise failure

@@ -339,7 +339,7 @@ class Markup(str):
         return f"<markup {str.__str__(self)}>"
 
     __repr__ = __str__
-    __format__ = lambda self, _: str(self)  # type: ignore[assignment,misc]  # noqa: E731
+    __format__ = lambda self, _: str(self)  # noqa: E731
 
 
 class Scalar(float):

@@ -28,7 +28,7 @@ def translate(
         error = error.__cause__
     socket_error = _socket_error(error)
     failure: APIConnectionError
-    if isinstance(error, TimeoutError) and not (socket_error and socket_error.errno):
+    if isinstance(error, TimeoutError) and socket_error is None:
         failure = APITimeoutError(_timeout_text(error, route, timeout), sent=sent)
     elif _is_about_certificates(socket_error):
         failure = APIConnectionError(
@@ -83,6 +83,8 @@ def _socket_error(error: BaseException) -> OSError | None:
             inner = OSError(error.errno, os.strerror(error.errno)) if error.errno else None
     if isinstance(inner, aiohttp.ClientError) and inner is not error:
         return _socket_error(inner)
+    if isinstance(inner, TimeoutError) and not inner.errno:
+        return None  # of a timer of ours, or of aiohttp's
     return inner if isinstance(inner, OSError) else None
 
 

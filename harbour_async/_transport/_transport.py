@@ -40,6 +40,9 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
 
+    def __repr__(self) -> str:  # it is a local of frames that tracebacks show
+        return f"Answer({self.status}, {len(self.body)} bytes)"
+
 
 class Transport:
     """A connection pool; bound to the event loop in which its first request is made.
