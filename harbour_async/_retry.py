@@ -26,6 +26,9 @@ from harbour_async.settings import Retry
 
 T = TypeVar("T")
 
+_LONGEST_PAUSE = 120.0
+"""Seconds for which any budget can be paused."""
+
 # 5xx above 511 are those of gateways and CDNs, which have no standard.
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504, *range(520, 525), 527, 529, 530}
 # The request may have been carried out, and its answer was lost by a gateway or by a fault after.
@@ -116,8 +119,10 @@ class _Judge:
         return asyncio.get_running_loop().time() + self.delay >= self.deadline
 
     def wait(self, error: Exception) -> float:
-        # The budget holds every sender back after a 429, this one too.
-        return 0.0 if isinstance(error, RateLimitError) else self.delay
+        # After a 429 the budget holds every sender back, this one too, and in its place in the
+        # line; but no longer than its own cap.
+        held = isinstance(error, RateLimitError) and self.delay <= _LONGEST_PAUSE
+        return 0.0 if held else self.delay
 
 
 def _may_be_sent_again(method: str, error: Exception) -> bool:

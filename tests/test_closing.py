@@ -285,7 +285,7 @@ def test_a_session_in_a_second_loop_says_so_and_what_to_do() -> None:
 
     harbour, manager = first.run_until_complete(in_first())
     with pytest.raises(ConfigurationError, match=r"this session belongs.*one session for each"):
-        asyncio.run(harbour.verifications.get("VERIFICATION-1"))  # type: ignore[arg-type]
+        asyncio.run(harbour.verifications.get("VERIFICATION-1"))
     with pytest.raises(ConfigurationError, match="loop"):
         asyncio.run(harbour.aclose())
     first.run_until_complete(harbour.aclose())

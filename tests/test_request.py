@@ -233,7 +233,7 @@ async def test_further_parameters_of_a_list_are_sent_and_are_part_of_its_token()
         walk = aiter(pager)
         await anext(walk)
         token = pager.resume_token
-        await walk.aclose()  # type: ignore[attr-defined]
+        await walk.aclose()
         harbour.verifications.list(extra_query={"created_at__gte": 5}, resume=token)
         with pytest.raises(ConfigurationError):
             harbour.verifications.list(resume=token)

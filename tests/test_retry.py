@@ -201,6 +201,13 @@ async def test_a_retry_after_within_the_cap_is_waited_for() -> None:
 
 
 @virtual_time
+async def test_a_429_longer_than_any_budget_pauses_is_waited_for_all_the_same() -> None:
+    sends = Sends(status(RateLimitError, 429, retry_after=300.0))
+    await sends.run(policy=Retry(max_retry_after=300))
+    assert sends.at[1] - sends.at[0] >= 300.0
+
+
+@virtual_time
 async def test_nothing_is_sent_again_once_the_session_is_closed() -> None:
     sends = Sends(status(InternalServerError, 503))
     with pytest.raises(InternalServerError):
