@@ -2,80 +2,177 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from attrs import evolve, frozen
 
 from harbour_async import _wire
+from harbour_async._lifetime import Call, Lifetime
 from harbour_async._retry import retried
-from harbour_async._transport import Transport
-from harbour_async.errors import ConfigurationError, SessionClosedError
-from harbour_async.settings import Priority
+from harbour_async.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    DeadlineExceededError,
+    DecodeError,
+    HarbourError,
+    SessionClosedError,
+)
+from harbour_async.settings import Inherit, Priority, Retry, Seconds, Timeout, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
+    from harbour_async._keys import Keys, Secret
+    from harbour_async._transport import Answer
     from harbour_async._wire import Request
     from harbour_async.budget import Budget
-    from harbour_async.settings import Retry
+
+T = TypeVar("T")
 
 
+class _SourceError(Exception):
+    """Carries what the caller's source of keys raised past everything that retries."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+@frozen(eq=False)
 class Caller:
-    """What the resources send their requests through."""
+    """What the resources send their requests through; views of a session have their own."""
 
-    def __init__(
-        self, *, budget: Budget, retry: Retry, api_key: str, connect: Callable[[], Transport]
-    ) -> None:
-        self._budget = budget
-        self._retry = retry
-        self._secret = api_key.encode()
-        self._connect = connect
-        self._transport: Transport | None = None
-        self.closed = False
+    life: Lifetime
+    budget: Budget
+    keys: Keys
+    timeout: Timeout
+    retry: Retry
+    priority: Priority | None = None
+    read_only: bool = False
 
-    def check_open(self) -> None:
-        if self.closed:
-            raise SessionClosedError("this HarbourSession is closed: make a new one")
+    def evolve(self, timeout: Timeout, retry: Retry, priority: Priority | None) -> Caller:
+        """The same calls with other defaults."""
+        return evolve(self, timeout=timeout, retry=retry, priority=priority)
 
-    @property
-    def opened(self) -> bool:
-        return self._transport is not None
+    def lane(self, given: Priority | Inherit, default: Priority) -> Priority:
+        """The lane of a call: its own, the view's, or that of its kind."""
+        lane = (self.priority or default) if isinstance(given, Inherit) else given
+        if not isinstance(lane, Priority):
+            raise ConfigurationError(f"priority must be a Priority, not {lane!r}")
+        return lane
 
-    def call(
-        self, request: Request, *, priority: Priority, deadline: float | None
-    ) -> Awaitable[bytes]:
-        """The body of the successful answer.
+    def deadline(self, timeout: Seconds | Inherit | None) -> float | None:
+        """When a call that begins now has to end, in the loop's time."""
+        limit = self.timeout.total if isinstance(timeout, Inherit) else time_limit(timeout)
+        return None if limit is None else asyncio.get_running_loop().time() + limit
+
+    async def call(
+        self,
+        request: Request,
+        read: Callable[[Call], T],
+        *,
+        priority: Priority,
+        deadline: float | None,
+    ) -> T:
+        """What ``read`` makes of the successful answer.
 
         ``deadline`` is in the loop's time and covers everything: waiting for the budget, every
-        attempt and every pause. Raises the error of the last attempt, or DeadlineExceededError.
+        attempt and every pause. Raises the error of the last attempt, DeadlineExceededError or
+        SessionClosedError; each says which request it is about. A call begins and ends here.
         """
-        if not isinstance(priority, Priority):
-            raise ConfigurationError(f"priority must be a Priority, not {priority!r}")
-        # No coroutine of its own: of a thousand calls at once each frame is one more thing that
-        # the garbage collector looks at.
-        return retried(
-            self._attempt, request, priority, deadline, policy=self._retry, pause=self._budget.pause
-        )
+        if self.read_only and request.method != "GET":
+            raise ConfigurationError(f"this session is read-only: {request.info} was not sent")
+        call = Call(request)
+        failure: Exception
+        try:
+            async with asyncio.timeout_at(deadline) as call.guard:
+                self.life.enter(call)
+                try:
+                    await retried(
+                        lambda: self._attempt(call, priority, deadline),
+                        method=request.method,
+                        policy=self.retry,
+                        deadline=deadline,
+                        pause=self.budget.pause,
+                        closed=lambda: self.life.closed,
+                    )
+                finally:
+                    self.life.leave(call)
+                return read(call)
+        except HarbourError as error:
+            failure = _named(error, call)
+        except _SourceError as wrapped:
+            failure = wrapped.error
+        except TimeoutError:  # the guard's own
+            failure = _named(self._cut_short(), call)
+        # Raised out here, so that it has no context.
+        try:
+            raise failure
+        finally:
+            del failure  # or it and this frame would keep each other
 
-    async def _attempt(self, request: Request, priority: Priority, deadline: float | None) -> bytes:
-        self.check_open()
-        if self._transport is None:
-            self._transport = self._connect()
-        slot = await self._budget.acquire(priority, deadline=deadline)
-        if self.closed:  # meanwhile
+    async def _attempt(self, call: Call, priority: Priority, deadline: float | None) -> None:
+        """One attempt begins and ends here; raises APIStatusError for an answer other than 2xx."""
+        self.life.check_open()
+        slot = await self.budget.acquire(priority, deadline=deadline)
+        try:
+            self.life.check_open()  # it may have been closed meanwhile
+            secret = self.keys.fixed or await self._asked_key()
+        except BaseException:
             slot.unsent()
-            self.check_open()
-        answer = await self._transport.send(request, slot, deadline)
-        if answer.status < 300:
-            return answer.body
-        raise _wire.error_from(
+            raise
+        answer = None
+        try:
+            answer = await self.life.transport.send(
+                call.request, secret, slot, self.timeout, call.begin_attempt()
+            )
+        finally:
+            call.end_attempt(turned_away=answer is not None and answer.status == 429)
+        if not 200 <= answer.status < 300:
+            raise self._error_from(call.request, answer)
+        call.answer = answer
+
+    async def _asked_key(self) -> Secret:
+        try:
+            return await self.keys.ask()
+        except Exception as error:
+            raise _SourceError(error) from None
+
+    def _error_from(self, request: Request, answer: Answer) -> HarbourError:
+        return _wire.error_from(
+            request,
             status=answer.status,
-            method=request.method,
-            url=f"/{request.path}",
             headers=answer.headers,
-            # A server that echoes the key must not get it into an error, and so into a log.
-            body=answer.body.replace(self._secret, b"[api key]"),
+            body=answer.body,
+            redact=self.keys.redact,
         )
 
-    async def aclose(self) -> None:
-        self.closed = True
-        if self._transport is not None:
-            await self._transport.aclose()
+    def _cut_short(self) -> HarbourError:
+        if self.life.closed:
+            return SessionClosedError("the session was closed while this call was under way")
+        return DeadlineExceededError("was not finished in its time")
+
+
+def _named(error: HarbourError, call: Call) -> HarbourError:
+    """The error with the request it is about, and what is known of all its attempts."""
+    error.request = call.request.info
+    error.attempts = call.attempts
+    if isinstance(error, SessionClosedError | DeadlineExceededError):
+        error.sent = call.sent
+    elif isinstance(error, APIConnectionError):
+        error.sent = error.sent or call.sent
+    elif isinstance(error, DecodeError):
+        error.content_type = _wire.content_type(call.answer.headers)
+        error.size = len(call.answer.body)
+        # A parser's error may quote the body, and its frames hold it.
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error
+
+
+def time_limit(timeout: Seconds | None) -> float | None:
+    """A call's own limit in seconds."""
+    limit = seconds(timeout)
+    if limit is not None and (
+        isinstance(limit, bool) or not (isinstance(limit, int | float) and limit > 0)
+    ):
+        raise ConfigurationError(f"timeout must be above zero seconds, or None, not {timeout!r}")
+    return limit

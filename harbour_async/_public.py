@@ -4,6 +4,9 @@ from harbour_async._decoding import (
     to_dict as to_dict,
     to_json as to_json,
 )
+from harbour_async._response import (
+    Response as Response,
+)
 from harbour_async.budget import (
     Budget as Budget,
     BudgetSnapshot as BudgetSnapshot,
@@ -25,6 +28,8 @@ from harbour_async.errors import (
     NotFoundError as NotFoundError,
     PermissionDeniedError as PermissionDeniedError,
     RateLimitError as RateLimitError,
+    RequestInfo as RequestInfo,
+    ResponseTooLargeError as ResponseTooLargeError,
     SessionClosedError as SessionClosedError,
     UnprocessableEntityError as UnprocessableEntityError,
 )
@@ -51,6 +56,7 @@ from harbour_async.session import (
     HarbourSession as HarbourSession,
 )
 from harbour_async.settings import (
+    Network as Network,
     Priority as Priority,
     RateLimit as RateLimit,
     Retry as Retry,

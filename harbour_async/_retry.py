@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import backoff
 from attrs import define
 
+from harbour_async._wire import IDEMPOTENT
 from harbour_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -23,45 +24,42 @@ from harbour_async.errors import (
 )
 from harbour_async.settings import Retry
 
-if TYPE_CHECKING:
-    from harbour_async._wire import Request
-    from harbour_async.settings import Priority
-
 T = TypeVar("T")
 
-_TRANSIENT = {429, 502, 503, 504}
-# A gateway's word that it lost the answer of the server behind it.
-_ANSWER_LOST = {502, 504}
+_LONGEST_PAUSE = 120.0
+"""Seconds for which any budget can be paused."""
+
+# 5xx above 511 are those of gateways and CDNs, which have no standard.
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504, *range(520, 525), 527, 529, 530}
+# The request may have been carried out, and its answer was lost by a gateway or by a fault after.
+_ANSWER_LOST = {500, 502, 504, 520, 522, 524, 527}
 
 
 class AlreadyDeletedError(HarbourError):
     """A DELETE was not found when it was sent again, after an earlier answer had been lost."""
 
 
-Send = Callable[["Request", "Priority", "float | None"], Awaitable[T]]
-
-
 async def retried(
-    send: Send[T],
-    request: Request,
-    priority: Priority,
-    deadline: float | None,
+    attempt: Callable[[], Awaitable[T]],
     *,
+    method: str,
     policy: Retry,
+    deadline: float | None,
     pause: Callable[[float], None],
+    closed: Callable[[], bool] = lambda: False,
 ) -> T:
-    """Send the request until that succeeds or there is no point in going on.
+    """Try until that succeeds or there is no point in going on.
 
     Raises the last error. ``deadline`` is in the loop's time: a wait that would pass it is not
-    begun. ``pause`` is told the seconds for which a 429 stops the whole session; the next ``send``
-    has to respect it.
+    begun. ``pause`` is told the seconds for which a 429 stops the whole session; the next
+    ``attempt`` has to respect it. Nothing is begun once ``closed``.
     """
     try:
-        return await send(request, priority, deadline)
+        return await attempt()
     except HarbourError as error:
         failures = [error]  # the happy path pays for no loop; backoff is told of it as attempt one
 
-    judge = _Judge(request.method, policy, deadline, pause)
+    judge = _Judge(method, policy, deadline, pause, closed)
 
     @backoff.on_exception(
         backoff.runtime,
@@ -75,13 +73,13 @@ async def retried(
     async def attempts() -> T:
         if failures:
             raise failures.pop()
-        return await send(request, priority, deadline)
+        return await attempt()
 
     try:
         return await attempts()
     except NotFoundError as error:
-        if request.method == "DELETE" and judge.answer_lost:
-            raise AlreadyDeletedError from error
+        if method == "DELETE" and judge.answer_lost:
+            raise AlreadyDeletedError("was not found after an answer had been lost") from error
         raise
 
 
@@ -91,6 +89,7 @@ class _Judge:
     policy: Retry
     deadline: float | None
     pause: Callable[[float], None]
+    closed: Callable[[], bool]
     attempt: int = 0
     answer_lost: bool = False
     delay: float = 0.0
@@ -104,10 +103,15 @@ class _Judge:
         self.delay = max(floor or 0.0, random.uniform(0.0, ceiling))
         if isinstance(error, RateLimitError):
             self.delay = ceiling if floor is None else self.delay
-            self.pause(self.delay)
+            self.pause(min(self.delay, self.policy.max_retry_after))
         if _lost_answer(error):
             self.answer_lost = True
-        return not _may_be_sent_again(self.method, error) or self._too_late()
+        return (
+            self.closed()
+            or not _may_be_sent_again(self.method, error)
+            or (floor or 0.0) > self.policy.max_retry_after
+            or self._too_late()
+        )
 
     def _too_late(self) -> bool:
         if self.deadline is None:
@@ -115,17 +119,18 @@ class _Judge:
         return asyncio.get_running_loop().time() + self.delay >= self.deadline
 
     def wait(self, error: Exception) -> float:
-        # The budget holds every sender back after a 429, this one too.
-        return 0.0 if isinstance(error, RateLimitError) else self.delay
+        # After a 429 the budget holds every sender back, this one too, and in its place in the
+        # line; but no longer than its own cap.
+        held = isinstance(error, RateLimitError) and self.delay <= _LONGEST_PAUSE
+        return 0.0 if held else self.delay
 
 
 def _may_be_sent_again(method: str, error: Exception) -> bool:
+    idempotent = method in IDEMPOTENT
     if isinstance(error, APIConnectionError):
-        return method != "POST" or not error.sent
+        return not error.final and (idempotent or not error.sent)
     if isinstance(error, APIStatusError):
-        if method == "POST":
-            return error.status == 429
-        return error.status in _TRANSIENT or error.status == 500
+        return error.status == 429 or (idempotent and error.status in _TRANSIENT)
     return False
 
 

@@ -4,7 +4,7 @@
 
     HarbourError
     ├── ConfigurationError (ValueError)     bad input; nothing was sent
-    ├── SessionClosedError                  used after ``aclose()``
+    ├── SessionClosedError                  used after ``aclose()``, or closed meanwhile
     ├── APIConnectionError                  no answer
     │   └── APITimeoutError (TimeoutError)  no answer in time (one attempt)
     ├── APIStatusError                      the API said no
@@ -17,26 +17,66 @@
     │   ├── RateLimitError            429
     │   └── InternalServerError       5xx
     ├── DecodeError                         the answer is not what the guide says
+    ├── ResponseTooLargeError               the answer is larger than the session reads
     ├── DeadlineExceededError (TimeoutError)  the whole call ran out of time
     └── IncompleteListingError              a listing could not be proved complete
 
-All of them can be pickled, and none ever carries the API key. An error that ended a
-walk over a listing has its ``resume_token``.
+All of them can be pickled. None ever carries the API key, and none but APIStatusError, in its
+attributes, any bytes of an answer: the answers hold criminal records. An error of a request names
+it (``request``) and says how often it was sent (``attempts``). An error that ended a walk over a
+listing has its ``resume_token``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
 
-if TYPE_CHECKING:
-    from harbour_async.pagination import PagingReport
+from attrs import frozen
+
+from harbour_async._report import PagingReport
+
+_SHOWN = 200
+"""Characters of a server's message that ``str()`` of its error shows."""
+
+_NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+
+@frozen
+class RequestInfo:
+    """Which request an error is about: ``path`` below the base URL, ``page`` of a listing."""
+
+    method: str
+    path: str
+    page: int | None = None
+
+    def __str__(self) -> str:
+        page = "" if self.page is None else f" (page {self.page})"
+        return f"{self.method} {self.path}{page}"
 
 
 class HarbourError(Exception):
     """Root of every error this library raises."""
 
+    request: RequestInfo | None = None
+    """The request that failed; None if the error is not about a single one."""
+
+    attempts: int = 0
+    """How often the request was sent, or was about to be."""
+
     resume_token: str | None = None
     """Where to go on, if the error ended a walk: ``list(resume=error.resume_token)``."""
+
+    _joint = ": "
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        if self.request is None:
+            return said
+        attempts = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
+        return f"{self.request}{self._joint}{said}{attempts}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled by calling the class with `args`, which keyword-only
@@ -56,18 +96,27 @@ class ConfigurationError(HarbourError, ValueError):
 
 
 class SessionClosedError(HarbourError):
-    """The session was used after it had been closed."""
+    """The session was used after it had been closed, or was closed while the call was under way.
+
+    ``sent`` is False if the request certainly did not reach the API, or was turned away by it.
+    """
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class APIConnectionError(HarbourError):
     """The request got no answer: the connection could not be made, or was lost.
 
-    ``sent`` is False if the request certainly never left.
+    ``sent`` is False if the request certainly never left, in any of its attempts. ``final`` is
+    True where trying again cannot help: a certificate that is not trusted, a proxy that refuses.
     """
 
-    def __init__(self, message: str, *, sent: bool = True) -> None:
+    def __init__(self, message: str, *, sent: bool = True, final: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+        self.final = final
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
@@ -78,9 +127,13 @@ class APIStatusError(HarbourError):
     """The API answered with an error status (guide: "Errors").
 
     ``code``, ``message``, ``detail``, ``more_info`` and ``errors`` are the fields of the error
-    envelope where there was one; ``retry_after`` is in seconds; ``body`` is the answer as it
-    came, decoded as UTF-8.
+    envelope where there was one; ``retry_after`` is in seconds; ``headers`` are those of the
+    answer as a plain dict, ``request_id`` is its ``X-Request-ID``; ``body`` is the answer as it
+    came, decoded as UTF-8. What ``str()`` shows of them is ``code`` and ``message``, cut at 200
+    characters.
     """
+
+    _joint = " "
 
     def __init__(
         self,
@@ -94,11 +147,13 @@ class APIStatusError(HarbourError):
         more_info: str | None = None,
         errors: list[Any] | None = None,
         retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
         body: str = "",
     ) -> None:
-        said = " ".join(str(part) for part in (message, detail) if part) or "no explanation"
-        number = f" (error {code})" if code is not None else ""
-        super().__init__(f"{method} {url} answered {status}{number}: {said}")
+        number = f" (error {_shown(code)})" if code is not None else ""
+        super().__init__(f"answered {status}{number}: {_shown(message) or _phrase(status)}")
+        self.request = RequestInfo(method, url)
         self.status = status
         self.method = method
         self.url = url
@@ -108,7 +163,22 @@ class APIStatusError(HarbourError):
         self.more_info = more_info
         self.errors = errors
         self.retry_after = retry_after
+        self.headers = dict(headers or {})
+        self.request_id = request_id
         self.body = body
+
+
+def _shown(said: object) -> str:
+    """What a server said, on one line that a log can take."""
+    text = " ".join(_NOT_SHOWN.sub(" ", "" if said is None else str(said)).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "no explanation"
 
 
 class BadRequestError(APIStatusError):
@@ -144,15 +214,44 @@ class InternalServerError(APIStatusError):
 
 
 class DecodeError(HarbourError):
-    """An answer is not what the guide says; ``path`` names the place: ``$.items[3].is_scan``."""
+    """An answer is not what the guide says; ``path`` names the place: ``$.items[3].is_scan``.
+
+    ``content_type`` and ``size`` (bytes) say what kind of body it was, where that is known.
+    """
+
+    content_type: str | None = None
+    size: int | None = None
 
     def __init__(self, message: str, *, path: str = "$") -> None:
         super().__init__(f"{path}: {message}")
         self.path = path
 
+    def __str__(self) -> str:
+        said = super().__str__()
+        if self.size is None:
+            return said
+        return f"{said} (the body is {self.content_type or 'of no type'}, {self.size} bytes)"
+
+
+class ResponseTooLargeError(HarbourError):
+    """The answer is larger than ``max_response_bytes``, decompressed; reading it was stopped.
+
+    ``limit`` is in bytes; ``status`` is that of the answer.
+    """
+
+    def __init__(self, message: str, *, limit: int, status: int) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.status = status
+
 
 class DeadlineExceededError(HarbourError, TimeoutError):
-    """The whole call could not be, or certainly cannot be, finished in its time."""
+    """The whole call could not be, or certainly cannot be, finished in its time.
+
+    ``sent`` is False if the request certainly did not reach the API, or was turned away by it.
+    """
+
+    sent: bool = False
 
 
 class IncompleteListingError(HarbourError):

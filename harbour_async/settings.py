@@ -5,13 +5,25 @@ from __future__ import annotations
 import enum
 import math
 from datetime import timedelta
-from typing import Any
+from ssl import SSLContext
+from typing import Any, Final, TypeVar
 
 from attrs import Attribute, Factory, field, frozen
 
 from harbour_async.errors import ConfigurationError
 
 Seconds = float | timedelta
+
+
+class Inherit:
+    """The type of INHERIT."""
+
+    def __repr__(self) -> str:
+        return "INHERIT"
+
+
+INHERIT: Final = Inherit()
+"""Stands for the session's setting where None already means "no limit"."""
 
 
 def seconds(value: Seconds | None) -> float | None:
@@ -92,12 +104,14 @@ class Retry:
     """Up to ``attempts`` sends of one request; ``attempts=1`` never sends twice.
 
     Before attempt n+1 the session waits a random time between 0 and
-    ``min(max_delay, base_delay * 2**n)`` seconds, and never less than ``Retry-After``.
+    ``min(max_delay, base_delay * 2**n)`` seconds, and never less than ``Retry-After``. A
+    ``Retry-After`` above ``max_retry_after`` seconds is not waited for: the call fails at once.
     """
 
     attempts: int = field(default=5, validator=_positive_int)
     base_delay: float = field(default=0.5, converter=seconds, validator=_positive)
     max_delay: float = field(default=20.0, converter=seconds, validator=_positive)
+    max_retry_after: float = field(default=120.0, converter=seconds, validator=_positive)
 
 
 @frozen
@@ -111,3 +125,98 @@ class Timeout:
     total: float | None = field(default=60.0, converter=seconds, validator=_positive_or_none)
     attempt: float | None = field(default=30.0, converter=seconds, validator=_positive_or_none)
     connect: float | None = field(default=10.0, converter=seconds, validator=_positive_or_none)
+
+
+def _proxy_shown(proxy: object) -> str:
+    # A proxy's URL may hold a password.
+    return "None" if proxy is None else "<a proxy>"
+
+
+def _names(instance: object, attribute: Attribute[Any], value: object) -> None:
+    if not (isinstance(value, tuple) and all(isinstance(name, str) and name for name in value)):
+        raise ConfigurationError(
+            f"{type(instance).__name__}.{attribute.name} must be a tuple of host names, "
+            f"not {value!r}"
+        )
+
+
+def _text_or_none(instance: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not (isinstance(value, str) and value.strip()):
+        # Not shown: it may hold a password.
+        raise ConfigurationError(f"{type(instance).__name__}.{attribute.name} must be a URL")
+
+
+def _flag(instance: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(
+            f"{type(instance).__name__}.{attribute.name} must be True or False, not {value!r}"
+        )
+
+
+def _context_or_none(instance: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, SSLContext):
+        raise ConfigurationError(
+            f"{type(instance).__name__}.{attribute.name} must be an ssl.SSLContext, not {value!r}"
+        )
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | set | frozenset) else value
+
+
+@frozen
+class Network:
+    """How the API is reached.
+
+    ::
+
+        Network(proxy="http://user:password@proxy.example:3128", ssl=ssl.create_default_context())
+
+    proxy: URL of an HTTP proxy, credentials included; they are in no ``repr`` and no error.
+    trust_env: take the proxy from the environment, as ``urllib.request.getproxies`` reads it (and
+    ``no_proxy``). It is looked up once, when the session is made. ``.netrc`` is never read.
+    ssl: an ``ssl.SSLContext`` with one's own CA or client certificate. One that does not verify
+    certificates and host names is refused, except for loopback hosts.
+    insecure_hosts: names of hosts, beside loopback ones, that may be spoken to without TLS.
+    keepalive: seconds for which an idle connection is kept.
+
+    Raises ConfigurationError for values that cannot work. Guide: "Know the basics".
+    """
+
+    proxy: str | None = field(default=None, validator=_text_or_none, repr=_proxy_shown)
+    trust_env: bool = field(default=False, validator=_flag)
+    ssl: SSLContext | None = field(default=None, validator=_context_or_none)
+    insecure_hosts: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_names)
+    keepalive: float = field(default=15.0, converter=seconds, validator=_positive)
+
+
+S = TypeVar("S", RateLimit, Retry, Timeout)
+
+
+def as_timeout(value: Timeout | Seconds | None) -> Timeout:
+    """``timeout=5`` is ``Timeout(total=5)``, and None is a call without a bound."""
+    if value is None or isinstance(value, timedelta) or _is_number(value):
+        return Timeout(total=value)  # type: ignore[arg-type]
+    return _instance("timeout", value, Timeout)
+
+
+def as_retry(value: Retry | int) -> Retry:
+    """``retry=3`` is ``Retry(attempts=3)``."""
+    return Retry(attempts=value) if _is_number(value) else _instance("retry", value, Retry)  # type: ignore[arg-type]
+
+
+def as_rate_limit(value: RateLimit | int) -> RateLimit:
+    """``rate_limit=100`` is ``RateLimit(100)``."""
+    if _is_number(value):
+        return RateLimit(value)  # type: ignore[arg-type]
+    return _instance("rate_limit", value, RateLimit)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _instance(name: str, value: object, cls: type[S]) -> S:
+    if not isinstance(value, cls):
+        raise ConfigurationError(f"{name} must be a {cls.__name__} or a number, not {value!r}")
+    return value

@@ -16,8 +16,8 @@ PACKAGE = Path(harbour_async.__file__).parent
 # Imports point down only. A package is one room.
 LAYERS = [
     {"errors", "models", "catalog", "settings", "_report", "_rows", "_record"},
-    {"_decoding", "_wire"},
-    {"_transport", "_retry", "budget"},
+    {"_decoding", "_wire", "_keys", "_response", "_fork"},
+    {"_transport", "_retry", "budget", "_lifetime"},
     {"_caller", "pagination", "resources"},
     {"session"},
     {"cli", "pytest_plugin"},
@@ -110,8 +110,9 @@ def test_public_modules_are_attributes_of_the_package(name: str) -> None:
 PUBLIC = """
 APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError Budget
 BudgetSnapshot ConfigurationError ConflictError DeadlineExceededError DecodeError HarbourError
-HarbourSession IncompleteListingError InternalServerError NotFoundError Page Pager PagingReport
-PermissionDeniedError Priority RateLimit RateLimitError RedisBudget Retry SessionClosedError Timeout
+HarbourSession IncompleteListingError InternalServerError Network NotFoundError Page Pager
+PagingReport PermissionDeniedError Priority RateLimit RateLimitError RedisBudget RequestInfo
+Response ResponseTooLargeError Retry SessionClosedError Timeout
 UnprocessableEntityError Verification VerificationReceipt VerificationResult VerificationStatus
 VerificationSubStatus VerificationSubtype VerificationTier VerificationType Webhook WebhookEvent
 WebhookEventType WebhookReceipt to_dict to_json

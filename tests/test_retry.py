@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from harbour_async._retry import AlreadyDeletedError, retried
-from harbour_async._wire import Request
 from harbour_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -17,9 +16,11 @@ from harbour_async.errors import (
     NotFoundError,
     RateLimitError,
 )
-from harbour_async.settings import Priority, Retry
+from harbour_async.settings import Retry
 from tests.virtual_time import virtual_time
 
+IDEMPOTENT = {"GET", "HEAD", "PUT", "DELETE"}
+ALL = {*IDEMPOTENT, "POST", "PATCH"}
 POLICY = Retry(attempts=5, base_delay=1.0, max_delay=8.0)
 
 
@@ -37,7 +38,7 @@ class Sends:
         self.at: list[float] = []
         self.paused: list[float] = []
 
-    async def __call__(self, *_: object) -> str:
+    async def __call__(self) -> str:
         self.at.append(asyncio.get_running_loop().time())
         if self.failures:
             raise self.failures.pop(0)
@@ -46,9 +47,8 @@ class Sends:
     def run(
         self, *, method: str = "GET", policy: Retry = POLICY, deadline: float | None = None
     ) -> Awaitable[str]:
-        request = Request(method, "x")
         return retried(
-            self, request, Priority.BULK, deadline, policy=policy, pause=self.paused.append
+            self, method=method, policy=policy, deadline=deadline, pause=self.paused.append
         )
 
 
@@ -107,19 +107,23 @@ async def test_a_wait_that_would_pass_the_deadline_is_not_begun() -> None:
     assert asyncio.get_running_loop().time() - now < 0.001
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST", "PATCH"])
 @pytest.mark.parametrize(
     ("failure", "again"),
     [
-        (lambda: APIConnectionError("x", sent=False), {"GET", "PUT", "DELETE", "POST"}),
-        (lambda: APIConnectionError("x", sent=True), {"GET", "PUT", "DELETE"}),
-        (lambda: status(RateLimitError, 429), {"GET", "PUT", "DELETE", "POST"}),
-        (lambda: status(InternalServerError, 500), {"GET", "PUT", "DELETE"}),
+        (lambda: APIConnectionError("x", sent=False), ALL),
+        (lambda: APIConnectionError("x", sent=True), IDEMPOTENT),
+        (lambda: status(RateLimitError, 429), ALL),
+        (lambda: status(InternalServerError, 500), IDEMPOTENT),
         (lambda: status(InternalServerError, 501), set()),
-        (lambda: status(InternalServerError, 502), {"GET", "PUT", "DELETE"}),
-        (lambda: status(InternalServerError, 503), {"GET", "PUT", "DELETE"}),
-        (lambda: status(InternalServerError, 504), {"GET", "PUT", "DELETE"}),
+        (lambda: status(InternalServerError, 502), IDEMPOTENT),
+        (lambda: status(InternalServerError, 503), IDEMPOTENT),
+        (lambda: status(InternalServerError, 504), IDEMPOTENT),
+        (lambda: status(InternalServerError, 520), IDEMPOTENT),
+        (lambda: status(APIStatusError, 408), IDEMPOTENT),
+        (lambda: status(APIStatusError, 425), IDEMPOTENT),
         (lambda: status(NotFoundError, 404), set()),
+        (lambda: APIConnectionError("x", sent=False, final=True), set()),
     ],
 )
 def test_what_is_sent_again(
@@ -144,7 +148,11 @@ def test_what_is_sent_again(
         (lambda: APIConnectionError("lost", sent=True), True),
         (lambda: APIConnectionError("never left", sent=False), False),
         (lambda: status(InternalServerError, 504), True),
+        (lambda: status(InternalServerError, 500), True),
+        (lambda: status(InternalServerError, 524), True),
         (lambda: status(InternalServerError, 503), False),
+        (lambda: status(InternalServerError, 521), False),
+        (lambda: status(RateLimitError, 429), False),
     ],
 )
 def test_a_404_after_a_lost_delete_means_deleted(
@@ -165,3 +173,50 @@ async def test_no_attempt_beyond_the_policys() -> None:
     with pytest.raises(APIConnectionError, match="2"):
         await sends.run(policy=Retry(attempts=3))
     assert len(sends.at) == 3
+
+
+@pytest.mark.parametrize("cls_and_status", [(RateLimitError, 429), (InternalServerError, 503)])
+@pytest.mark.parametrize("seconds", [120.1, 86_400.0, 9_999_999_999.0, 1_764_000_000.0])
+def test_a_retry_after_beyond_the_cap_fails_at_once(
+    cls_and_status: tuple[type[APIStatusError], int], seconds: float
+) -> None:
+    @virtual_time
+    async def check() -> None:
+        sends = Sends(status(*cls_and_status, retry_after=seconds))
+        with pytest.raises(APIStatusError) as caught:
+            await sends.run()
+        assert caught.value.retry_after == seconds
+        assert len(sends.at) == 1
+        assert asyncio.get_running_loop().time() < 0.001
+        assert sends.paused == ([120.0] if cls_and_status[1] == 429 else [])
+
+    check()
+
+
+@virtual_time
+async def test_a_retry_after_within_the_cap_is_waited_for() -> None:
+    sends = Sends(status(InternalServerError, 503, retry_after=300.0))
+    await sends.run(policy=Retry(max_retry_after=300))
+    assert sends.at[1] - sends.at[0] >= 300.0
+
+
+@virtual_time
+async def test_a_429_longer_than_any_budget_pauses_is_waited_for_all_the_same() -> None:
+    sends = Sends(status(RateLimitError, 429, retry_after=300.0))
+    await sends.run(policy=Retry(max_retry_after=300))
+    assert sends.at[1] - sends.at[0] >= 300.0
+
+
+@virtual_time
+async def test_nothing_is_sent_again_once_the_session_is_closed() -> None:
+    sends = Sends(status(InternalServerError, 503))
+    with pytest.raises(InternalServerError):
+        await retried(
+            sends,
+            method="GET",
+            policy=POLICY,
+            deadline=None,
+            pause=sends.paused.append,
+            closed=lambda: True,
+        )
+    assert len(sends.at) == 1

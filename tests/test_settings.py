@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from harbour_async import ConfigurationError, RateLimit, Retry, Timeout
+from harbour_async import ConfigurationError, Network, RateLimit, Retry, Timeout
+from harbour_async.settings import as_rate_limit, as_retry, as_timeout
 
 
 def test_the_defaults_are_those_promised() -> None:
@@ -16,6 +17,10 @@ def test_the_defaults_are_those_promised() -> None:
     timeout = Timeout()
     assert (timeout.total, timeout.attempt, timeout.connect) == (60.0, 30.0, 10.0)
     assert Retry().attempts == 5
+    assert Retry().max_retry_after == 120.0
+    network = Network()
+    assert (network.proxy, network.trust_env, network.ssl) == (None, False, None)
+    assert (network.insecure_hosts, network.keepalive) == ((), 15.0)
 
 
 def test_a_timedelta_is_seconds() -> None:
@@ -46,6 +51,8 @@ NONSENSE: list[Any] = [0, -1, float("nan"), float("inf"), "5", True]
         (Retry, "attempts"),
         (Retry, "base_delay"),
         (Retry, "max_delay"),
+        (Retry, "max_retry_after"),
+        (Network, "keepalive"),
         (Timeout, "total"),
         (Timeout, "attempt"),
         (Timeout, "connect"),
@@ -59,3 +66,47 @@ def test_nonsense_is_refused_by_name(cls: Any, name: str, bad: Any) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError):
         Retry().attempts = 3  # type: ignore[misc]
+
+
+def test_numbers_stand_for_the_settings_they_mean() -> None:
+    assert as_timeout(5) == as_timeout(timedelta(seconds=5)) == Timeout(total=5)
+    assert as_timeout(None) == Timeout(total=None)
+    assert as_retry(3) == Retry(attempts=3)
+    assert as_rate_limit(100) == RateLimit(100)
+
+
+@pytest.mark.parametrize("bad", [True, "5", [], 0, -1, float("nan")])
+@pytest.mark.parametrize("shorthand", [as_timeout, as_retry, as_rate_limit])
+def test_other_shorthands_are_refused(shorthand: Any, bad: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        shorthand(bad)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"proxy": 5},
+        {"proxy": " "},
+        {"trust_env": "yes"},
+        {"ssl": True},
+        {"ssl": False},
+        {"insecure_hosts": "sandbox"},
+        {"insecure_hosts": [1]},
+        {"insecure_hosts": None},
+    ],
+)
+def test_a_network_that_cannot_work_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+        Network(**settings)
+
+
+def test_hosts_may_be_given_as_a_list() -> None:
+    assert Network(insecure_hosts=["sandbox"]).insecure_hosts == ("sandbox",)
+
+
+def test_a_proxys_password_is_in_no_repr_and_no_error() -> None:
+    network = Network(proxy="http://user:hunter2@proxy.example:3128")
+    assert "hunter2" not in repr(network)
+    with pytest.raises(ConfigurationError) as caught:
+        Network(proxy=b"http://user:hunter2@proxy.example")  # type: ignore[arg-type]
+    assert "hunter2" not in str(caught.value)

@@ -2,87 +2,134 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from harbour_async._caller import Caller
-from harbour_async._decoding import decode_page, decode_rows
+from harbour_async._caller import Caller, time_limit
+from harbour_async._decoding import decode_any, decode_page, decode_record, decode_rows, encode_json
+from harbour_async._lifetime import Call
 from harbour_async._retry import AlreadyDeletedError
 from harbour_async._rows import Rows
-from harbour_async._wire import Request, query, segment, whole
-from harbour_async.errors import ConfigurationError, NotFoundError
+from harbour_async._wire import Request, extra, json_text, query, segment, whole
+from harbour_async.errors import (
+    APIStatusError,
+    HarbourError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from harbour_async.models import Page
 from harbour_async.pagination import Pager
-from harbour_async.settings import Priority, Seconds, seconds
+from harbour_async.settings import Inherit, Priority, Seconds
 
 MAX_PAGE_SIZE = 100
 
+T = TypeVar("T")
 
-class _Inherit:
-    def __repr__(self) -> str:
-        return "INHERIT"
+CallTimeout = Seconds | None | Inherit
+CallPriority = Priority | Inherit
 
+# Answers below 500 that say nothing about the route.
+_UNDECIDED = {401, 408, 425, 429}
 
-INHERIT = _Inherit()
-"""Stands for the session's setting where None already means "no limit"."""
-
-CallTimeout = Seconds | None | _Inherit
+Spellings = dict[tuple[str, str], str]
+"""Which spelling a server is known to have: (plural, method) to plural or singular."""
 
 
 class Resource:
     """Base of a resource that lives under ``plural``.
 
     The guide spells a single object's path in two ways, ``/verifications/{id}`` in the tables and
-    ``/verification/{id}`` in the details. The plural is tried first and the singular when that
-    answers 404; the spelling that once worked is the only one used from then on.
+    ``/verification/{id}`` in the details, and mixes them from method to method. The plural is tried
+    first, and the singular when the server does not know that route; the spelling that worked for a
+    method is the only one used for it from then on.
     """
 
     plural: str
     singular: str
 
-    def __init__(self, caller: Caller, timeout: float | None) -> None:
+    def __init__(self, caller: Caller, spellings: Spellings) -> None:
         self._caller = caller
-        self._timeout = timeout
-        self._spelling: str | None = None
+        self._spellings = spellings
 
-    def _call(self, request: Request, priority: Priority, timeout: CallTimeout) -> Awaitable[bytes]:
-        return self._caller.call(request, priority=priority, deadline=self._deadline(timeout))
+    def _call(
+        self,
+        request: Request,
+        decode: Callable[[bytes], T],
+        priority: CallPriority,
+        timeout: CallTimeout,
+    ) -> Awaitable[T]:
+        caller = self._caller
+        return caller.call(
+            request,
+            _body_read_by(decode),
+            priority=caller.lane(priority, Priority.INTERACTIVE),
+            deadline=caller.deadline(timeout),
+        )
 
-    def _deadline(self, timeout: CallTimeout) -> float | None:
-        limit = self._timeout if isinstance(timeout, _Inherit) else _limit(timeout)
-        return None if limit is None else asyncio.get_running_loop().time() + limit
-
-    def _object(
+    async def _object(
         self,
         method: str,
         object_id: str,
+        decode: Callable[[bytes], T],
         *,
-        priority: Priority,
+        priority: CallPriority,
         timeout: CallTimeout,
         body: bytes | None = None,
-    ) -> Awaitable[bytes]:
+    ) -> T:
         """The answer for a single object, under whichever spelling the server knows."""
         escaped = segment(f"{self.singular}_id", object_id)
-        deadline = self._deadline(timeout)
+        lane = self._caller.lane(priority, Priority.INTERACTIVE)
+        deadline = self._caller.deadline(timeout)
 
-        def ask(spelling: str) -> Awaitable[bytes]:
+        def ask(spelling: str) -> Awaitable[T]:
             request = Request(method, f"{spelling}/{escaped}", body=body)
-            return self._caller.call(request, priority=priority, deadline=deadline)
+            read = _body_read_by(decode)
+            return self._caller.call(request, read, priority=lane, deadline=deadline)
 
-        return self._try_both(ask) if self._spelling is None else ask(self._spelling)
+        known = self._spellings.get((self.plural, method))
+        return await (self._try_both(method, ask) if known is None else ask(known))
 
-    async def _try_both(self, ask: Callable[[str], Awaitable[bytes]]) -> bytes:
+    async def _try_both(self, method: str, ask: Callable[[str], Awaitable[T]]) -> T:
         try:
-            answer = await ask(self.plural)
-            self._spelling = self.plural
-        except (NotFoundError, AlreadyDeletedError) as not_found:
-            try:
-                answer = await ask(self.singular)
-                self._spelling = self.singular
-            except NotFoundError:
-                raise not_found from None
+            return await self._remembered(method, self.plural, ask)
+        except HarbourError as error:
+            if not _may_be_unknown_route(error):
+                raise
+            first = error
+        try:
+            return await self._remembered(method, self.singular, ask)
+        except HarbourError as error:
+            if not _leaves(first, error):
+                raise
+            first.add_note(f"the other spelling failed, too: {error}")
+        raise first
+
+    async def _remembered(
+        self, method: str, spelling: str, ask: Callable[[str], Awaitable[T]]
+    ) -> T:
+        answer = await ask(spelling)
+        self._spellings[self.plural, method] = spelling
         return answer
+
+    async def _receipt(
+        self,
+        cls: type[Any],
+        method: str,
+        object_id: str,
+        *,
+        priority: CallPriority,
+        timeout: CallTimeout,
+        body: bytes | None = None,
+    ) -> Any:
+        """The receipt of a PUT or DELETE; what was deleted before, unheard, has one as well."""
+        decode = partial(_decode_receipt, cls, f"{self.singular}_id", object_id)
+        try:
+            return await self._object(
+                method, object_id, decode, body=body, priority=priority, timeout=timeout
+            )
+        except AlreadyDeletedError:
+            return cls(str.__str__(object_id))
 
     async def _page(
         self,
@@ -92,12 +139,13 @@ class Resource:
         *,
         number: int,
         size: int,
-        priority: Priority,
+        priority: CallPriority,
         timeout: CallTimeout,
     ) -> Page[Any]:
-        whole("number", number, low=1)
-        request = _page_request(path, query(params), number, _page_size(size))
-        return decode_page(record, await self._call(request, priority, timeout))
+        number = whole("number", number, low=1)
+        size = whole("size", size, low=1, high=MAX_PAGE_SIZE)
+        request = _page_request(path, query(params.items()), number, size)
+        return await self._call(request, partial(decode_page, record), priority, timeout)
 
     def _pager(
         self,
@@ -106,42 +154,70 @@ class Resource:
         params: Mapping[str, str],
         *,
         order: str | None,
-        priority: Priority,
+        priority: CallPriority,
         timeout: Seconds | None,
         key: str = "created_at",
+        extra_query: Mapping[str, Any] | None = None,
         **walk: Any,
     ) -> Pager[Any]:
         """A pager over a listing; ``timeout`` counts from the walk's first request.
 
         ``key`` is the moment that the listing is ordered by.
         """
-        limit = _limit(timeout)
+        caller = self._caller
+        limit = time_limit(timeout)
+        lane = caller.lane(priority, Priority.BULK)
         deadline: float | None = None
-        filters = query(params)
+        pairs = [*params.items(), *extra("extra_query", extra_query, own=True)]
+        filters = query(pairs)
+        read = _body_read_by(partial(decode_rows, record, key=key))
 
         async def fetch(number: int, size: int) -> Rows[Any]:
             nonlocal deadline
             if limit is not None and deadline is None:
-                deadline = self._deadline(limit)
+                deadline = caller.deadline(limit)
             request = _page_request(path, filters, number, size)
-            answer = await self._caller.call(request, priority=priority, deadline=deadline)
-            return decode_rows(record, answer, key=key)
+            return await caller.call(request, read, priority=lane, deadline=deadline)
 
-        listing = repr((path, sorted(params.items()), key))
+        listing = repr((path, sorted(pairs), key))
         return Pager(fetch, listing=listing, order=order, **walk)
+
+
+def _body_read_by(decode: Callable[[bytes], T]) -> Callable[[Call], T]:
+    return lambda call: decode(json_text(call.answer.body))
 
 
 def _page_request(path: str, filters: str, number: int, size: int) -> Request:
     page = f"page={number}&size={size}"
-    return Request("GET", path, f"{page}&{filters}" if filters else page)
+    return Request("GET", path, f"{page}&{filters}" if filters else page, page=number)
 
 
-def _page_size(size: int) -> int:
-    return whole("size", size, low=1, high=MAX_PAGE_SIZE)
+def _may_be_unknown_route(error: HarbourError) -> bool:
+    """404; or, of a gateway that does not know the route, 403 or 405."""
+    if isinstance(error, NotFoundError | PermissionDeniedError | AlreadyDeletedError):
+        return True
+    return isinstance(error, APIStatusError) and error.status == 405
 
 
-def _limit(timeout: Seconds | None) -> float | None:
-    limit = seconds(timeout)
-    if limit is not None and not (isinstance(limit, int | float) and limit > 0):
-        raise ConfigurationError(f"timeout must be above zero seconds, or None, not {timeout!r}")
-    return limit
+def _leaves(first: HarbourError, second: HarbourError) -> bool:
+    """Whether what the first spelling brought stands, after what the second one brought.
+
+    A route that is unknown as well changes nothing. Another error says more: the second spelling
+    is known, or could not be asked. But what counts as deleted already is not made undone by any
+    definite refusal of a route that may not exist.
+    """
+    if isinstance(second, AlreadyDeletedError):
+        return False
+    if isinstance(first, AlreadyDeletedError) and isinstance(second, APIStatusError):
+        return second.status == 501 or (second.status < 500 and second.status not in _UNDECIDED)
+    return _may_be_unknown_route(second)
+
+
+def _decode_receipt(cls: type[Any], id_name: str, asked: str, body: bytes) -> Any:
+    """A receipt; an empty success (no body, null, {}) is one with the id that was asked for."""
+    value = decode_any(body) if body.strip() else None
+    if value is None or value == {}:
+        return cls(str.__str__(asked))
+    if isinstance(value, dict) and value.get(id_name) is None:
+        body = encode_json({**value, id_name: str.__str__(asked)})
+    return decode_record(cls, body)

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from harbour_async import _wire
 from harbour_async._decoding import decode_record
-from harbour_async._retry import AlreadyDeletedError
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Verification, VerificationReceipt
 from harbour_async.pagination import Pager
-from harbour_async.resources._resource import INHERIT, CallTimeout, Resource
-from harbour_async.settings import Priority, Seconds
+from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
+from harbour_async.settings import INHERIT, Seconds
 
 
 class Verifications(Resource):
     """``session.verifications``.
 
     Every call takes ``timeout`` (seconds or a timedelta, the whole call, None for none) and
-    ``priority``. Beside what is named, calls raise ConfigurationError before anything is sent, and
-    APIConnectionError, APIStatusError, DecodeError or DeadlineExceededError.
+    ``priority`` (a Priority; by default INTERACTIVE for single calls and BULK for pagers). Beside
+    what is named, calls raise ConfigurationError before anything is sent, and APIConnectionError,
+    APIStatusError, DecodeError, ResponseTooLargeError, DeadlineExceededError or SessionClosedError.
     """
 
     plural = "verifications"
@@ -38,7 +39,8 @@ class Verifications(Resource):
         concurrency: int = 4,
         complete: bool = True,
         resume: str | None = None,
-        priority: Priority = Priority.BULK,
+        extra_query: Mapping[str, Any] | None = None,
+        priority: CallPriority = INHERIT,
         timeout: Seconds | None = None,
     ) -> Pager[Verification]:
         """Walk all verifications, newest first unless ``order_by`` says otherwise.
@@ -47,7 +49,9 @@ class Verifications(Resource):
         Up to ``concurrency`` pages of ``page_size`` (1 to 100) are on their way at once. With
         ``complete`` a listing by created_at is proved: IncompleteListingError is raised at its end
         if it cannot be. ``resume`` goes on where another pager's ``resume_token`` stood.
-        ``timeout`` bounds the whole walk from its first request; there is none by default.
+        ``extra_query`` are query parameters that this library does not know; a token belongs to
+        a listing with the same ones. ``timeout`` bounds the whole walk, in seconds from its first
+        request; there is none by default.
 
         Guide: "List verifications".
         """
@@ -62,6 +66,7 @@ class Verifications(Resource):
             concurrency=concurrency,
             complete=complete,
             resume=resume,
+            extra_query=extra_query,
             priority=priority,
             timeout=timeout,
         )
@@ -77,7 +82,7 @@ class Verifications(Resource):
         page_size: int = 100,
         max_items: int | None = None,
         concurrency: int = 4,
-        priority: Priority = Priority.BULK,
+        priority: CallPriority = INHERIT,
         timeout: Seconds | None = None,
     ) -> Pager[Verification]:
         """Walk what was updated at or after ``since``, oldest update first, at least once.
@@ -131,7 +136,7 @@ class Verifications(Resource):
         search: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         order_by: str | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> Page[Verification]:
         """One page, as the API counts them: ``number`` from 1, ``size`` from 1 to 100.
@@ -152,32 +157,32 @@ class Verifications(Resource):
         self,
         verification_id: str,
         *,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> Verification:
         """One verification; NotFoundError if there is none. Guide: "Get verification"."""
-        answer = await self._object("GET", verification_id, priority=priority, timeout=timeout)
-        return decode_record(Verification, answer)
+        decode = partial(decode_record, Verification)
+        return await self._object(
+            "GET", verification_id, decode, priority=priority, timeout=timeout
+        )
 
     async def delete(
         self,
         verification_id: str,
         *,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> VerificationReceipt:
         """Delete one verification; NotFoundError if there is none.
 
         If an answer was lost on the way and the request's repetition finds nothing any more, it
-        counts as deleted: the receipt then has no ``event_datetime``. Guide: "Delete verification".
+        counts as deleted: the receipt then has no ``event_datetime``. So does that of an answer
+        without a body. Guide: "Delete verification".
         """
-        try:
-            answer = await self._object(
-                "DELETE", verification_id, priority=priority, timeout=timeout
-            )
-        except AlreadyDeletedError:
-            return VerificationReceipt(verification_id)
-        return decode_record(VerificationReceipt, answer)
+        receipt: VerificationReceipt = await self._receipt(
+            VerificationReceipt, "DELETE", verification_id, priority=priority, timeout=timeout
+        )
+        return receipt
 
 
 def _since(since: datetime) -> int:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from harbour_async import _wire
 from harbour_async._decoding import decode_record, encode_json
-from harbour_async._retry import AlreadyDeletedError
-from harbour_async._wire import Request, segment
+from harbour_async._wire import Request, segment, text
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Webhook, WebhookEvent, WebhookReceipt
 from harbour_async.pagination import Pager
-from harbour_async.resources._resource import INHERIT, CallTimeout, Resource
-from harbour_async.settings import Priority, Seconds
+from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
+from harbour_async.settings import INHERIT, Seconds
 
 
 class Webhooks(Resource):
     """``session.webhooks``.
 
     Every call takes ``timeout`` (seconds or a timedelta, the whole call, None for none) and
-    ``priority``. Beside what is named, calls raise ConfigurationError before anything is sent, and
-    APIConnectionError, APIStatusError, DecodeError or DeadlineExceededError.
+    ``priority`` (a Priority; by default INTERACTIVE for single calls and BULK for pagers). Beside
+    what is named, calls raise ConfigurationError before anything is sent, and APIConnectionError,
+    APIStatusError, DecodeError, ResponseTooLargeError, DeadlineExceededError or SessionClosedError.
     """
 
     plural = "webhooks"
@@ -38,12 +39,20 @@ class Webhooks(Resource):
         concurrency: int = 4,
         complete: bool = True,
         resume: str | None = None,
-        priority: Priority = Priority.BULK,
+        extra_query: Mapping[str, Any] | None = None,
+        priority: CallPriority = INHERIT,
         timeout: Seconds | None = None,
     ) -> Pager[Webhook]:
         """Walk all webhooks, newest first unless ``order_by`` says otherwise.
 
-        The arguments are those of ``verifications.list``. Guide: "List webhooks".
+        ``search`` looks into several fields. Up to ``concurrency`` pages of ``page_size`` (1 to
+        100) are on their way at once. With ``complete`` a listing by created_at is proved:
+        IncompleteListingError is raised at its end if it cannot be. ``resume`` goes on where
+        another pager's ``resume_token`` stood. ``extra_query`` are query parameters that this
+        library does not know; a token belongs to a listing with the same ones. ``timeout`` bounds
+        the whole walk, in seconds from its first request; there is none by default.
+
+        Guide: "List webhooks".
         """
         order = _wire.order(order_by)
         return self._pager(
@@ -56,6 +65,7 @@ class Webhooks(Resource):
             concurrency=concurrency,
             complete=complete,
             resume=resume,
+            extra_query=extra_query,
             priority=priority,
             timeout=timeout,
         )
@@ -67,7 +77,7 @@ class Webhooks(Resource):
         size: int = 50,
         search: str | None = None,
         order_by: str | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> Page[Webhook]:
         """One page, as the API counts them: ``number`` from 1, ``size`` from 1 to 100.
@@ -88,7 +98,7 @@ class Webhooks(Resource):
         self,
         webhook_id: str,
         *,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> Webhook:
         """One webhook; NotFoundError if there is none.
@@ -96,8 +106,8 @@ class Webhooks(Resource):
         The guide shows a short answer of ``webhook_id`` and ``event_datetime``: then the latter is
         in ``extra`` and all other fields are None. Guide: "Get webhook".
         """
-        answer = await self._object("GET", webhook_id, priority=priority, timeout=timeout)
-        return decode_record(Webhook, answer)
+        decode = partial(decode_record, Webhook)
+        return await self._object("GET", webhook_id, decode, priority=priority, timeout=timeout)
 
     async def create(
         self,
@@ -105,7 +115,7 @@ class Webhooks(Resource):
         *,
         event_types: Iterable[str] | None = None,
         notification_email: str | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> WebhookReceipt:
         """Create a webhook; what is None is left to the server. Guide: "Create webhook".
@@ -116,8 +126,8 @@ class Webhooks(Resource):
         body = _body(destination_url, event_types, notification_email)
         if destination_url is None:
             raise ConfigurationError("destination_url is required")
-        answer = await self._call(Request("POST", self.plural, body=body), priority, timeout)
-        return decode_record(WebhookReceipt, answer)
+        request = Request("POST", self.plural, body=body)
+        return await self._call(request, partial(decode_record, WebhookReceipt), priority, timeout)
 
     async def update(
         self,
@@ -126,35 +136,40 @@ class Webhooks(Resource):
         destination_url: str | None = None,
         event_types: Iterable[str] | None = None,
         notification_email: str | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> WebhookReceipt:
         """Change what is not None; NotFoundError if there is no such webhook.
 
-        Guide: "Update webhook".
+        The receipt of an answer without a body has no ``event_datetime``. Guide: "Update webhook".
         """
-        body = _body(destination_url, event_types, notification_email)
-        answer = await self._object(
-            "PUT", webhook_id, body=body, priority=priority, timeout=timeout
+        receipt: WebhookReceipt = await self._receipt(
+            WebhookReceipt,
+            "PUT",
+            webhook_id,
+            body=_body(destination_url, event_types, notification_email),
+            priority=priority,
+            timeout=timeout,
         )
-        return decode_record(WebhookReceipt, answer)
+        return receipt
 
     async def delete(
         self,
         webhook_id: str,
         *,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> WebhookReceipt:
         """Delete one webhook; NotFoundError if there is none.
 
-        A lost answer is dealt with as in ``verifications.delete``. Guide: "Delete webhook".
+        If an answer was lost on the way and the request's repetition finds nothing any more, it
+        counts as deleted: the receipt then has no ``event_datetime``. So does that of an answer
+        without a body. Guide: "Delete webhook".
         """
-        try:
-            answer = await self._object("DELETE", webhook_id, priority=priority, timeout=timeout)
-        except AlreadyDeletedError:
-            return WebhookReceipt(webhook_id)
-        return decode_record(WebhookReceipt, answer)
+        receipt: WebhookReceipt = await self._receipt(
+            WebhookReceipt, "DELETE", webhook_id, priority=priority, timeout=timeout
+        )
+        return receipt
 
     def events(
         self,
@@ -163,13 +178,16 @@ class Webhooks(Resource):
         page_size: int = 100,
         max_items: int | None = None,
         concurrency: int = 4,
-        priority: Priority = Priority.BULK,
+        extra_query: Mapping[str, Any] | None = None,
+        priority: CallPriority = INHERIT,
         timeout: Seconds | None = None,
     ) -> Pager[WebhookEvent]:
         """Walk a webhook's events, in the server's order.
 
         The guide names no order for them, so nothing can be proved of the walk: no event id is
-        yielded twice, and ``report.complete`` is False. Guide: "List webhook events".
+        yielded twice, and ``report.complete`` is False. ``page_size`` is 1 to 100, ``timeout``
+        bounds the whole walk, in seconds from its first request, and ``extra_query`` are query
+        parameters that this library does not know. Guide: "List webhook events".
         """
         return self._pager(
             f"{self.plural}/{segment('webhook_id', webhook_id)}/events",
@@ -179,6 +197,7 @@ class Webhooks(Resource):
             page_size=page_size,
             max_items=max_items,
             concurrency=concurrency,
+            extra_query=extra_query,
             priority=priority,
             timeout=timeout,
         )
@@ -188,14 +207,14 @@ class Webhooks(Resource):
         webhook_id: str,
         event_id: str,
         *,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> WebhookEvent:
         """One event of a webhook; NotFoundError if there is none. Guide: "Get webhook event"."""
         webhook = segment("webhook_id", webhook_id)
         path = f"{self.plural}/{webhook}/events/{segment('event_id', event_id)}"
-        answer = await self._call(Request("GET", path), priority, timeout)
-        return decode_record(WebhookEvent, answer)
+        decode = partial(decode_record, WebhookEvent)
+        return await self._call(Request("GET", path), decode, priority, timeout)
 
 
 def _body(
@@ -208,18 +227,20 @@ def _body(
     if event_types is not None:
         body["event_types"] = _event_types(event_types)
     if notification_email is not None:
-        body["notification_email"] = _text("notification_email", notification_email)
+        body["notification_email"] = text("notification_email", notification_email)
     if not body:
         raise ConfigurationError("nothing to send: give at least one of the webhook's fields")
     return encode_json(body)
 
 
-def _destination(url: str) -> str:
+def _destination(given: str) -> str:
+    url = text("destination_url", given)
     try:
-        parts = urlsplit(_text("destination_url", url))
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError as error:
-        raise ConfigurationError(f"destination_url is no URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"destination_url is not a URL: {error}") from error
+    if not known:
         raise ConfigurationError(f"destination_url must be an absolute http(s) URL, not {url!r}")
     return url
 
@@ -227,10 +248,4 @@ def _destination(url: str) -> str:
 def _event_types(types: Iterable[str]) -> list[str]:
     if isinstance(types, str) or not isinstance(types, Iterable):
         raise ConfigurationError(f"event_types must be a list of event types, not {types!r}")
-    return [str(_text("an event type", event_type)) for event_type in types]
-
-
-def _text(name: str, value: str) -> str:
-    if not isinstance(value, str) or not value.strip() or _wire.has_control(value):
-        raise ConfigurationError(f"{name} must be text without control characters, not {value!r}")
-    return value
+    return [text("an event type", event_type) for event_type in types]

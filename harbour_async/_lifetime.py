@@ -1,0 +1,146 @@
+"""A session's life: the calls under way, the event loop they run in, and the end of both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harbour_async import _fork
+from harbour_async._transport import Progress, Transport
+from harbour_async.errors import ConfigurationError, SessionClosedError
+
+if TYPE_CHECKING:
+    from harbour_async._transport import Answer
+    from harbour_async._wire import Request
+
+_PATIENCE = 1.0
+"""Seconds for calls to end once they were woken; only code of the caller's can take long."""
+
+
+class Call:
+    """One call: its request, and how far it has come.
+
+    ``guard`` is the timeout around all of it. It fires at the deadline, and when the session is
+    closed: that wakes the call wherever it waits.
+    """
+
+    __slots__ = ("_progress", "_sent", "answer", "attempts", "began", "guard", "request")
+
+    answer: Answer
+    guard: asyncio.Timeout
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.attempts = 0
+        self.began = asyncio.get_running_loop().time()
+        self._progress: Progress | None = None
+        self._sent = False
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return asyncio.get_running_loop().time() - self.began
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether an attempt is under way of which bytes may have left."""
+        return self._progress is not None and self._progress.sent
+
+    @property
+    def sent(self) -> bool:
+        """Whether any attempt may have reached the API without being turned away."""
+        return self._sent or self.on_its_way
+
+    def begin_attempt(self) -> Progress:
+        self.attempts += 1
+        self._progress = Progress()
+        return self._progress
+
+    def end_attempt(self, *, turned_away: bool) -> None:
+        self._sent |= self.on_its_way and not turned_away
+        self._progress = None
+
+    def wake(self) -> None:
+        if not self.guard.expired():
+            self.guard.reschedule(asyncio.get_running_loop().time())
+
+
+class Lifetime:
+    """Opens the transport at the first call, and closes it after the last."""
+
+    def __init__(self, transport: Transport, *, limits_are_local: Callable[[], bool]) -> None:
+        self.transport = transport
+        self.closed = False
+        self._limits_are_local = limits_are_local
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: set[Call] = set()
+        self._idle: asyncio.Future[None] | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether connections would be left open if nobody could use the session any more."""
+        return self.transport.opened and not self.closed
+
+    def check_open(self) -> None:
+        if self.closed:
+            raise SessionClosedError("this HarbourSession is closed: make a new one")
+
+    def enter(self, call: Call) -> None:
+        """Raises SessionClosedError, or ConfigurationError in a foreign event loop."""
+        self.check_open()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
+        self._calls.add(call)
+
+    def leave(self, call: Call) -> None:
+        self._calls.discard(call)
+        if self._idle is not None and not self._calls and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            raise ConfigurationError(
+                "this session belongs to another event loop, which is still open: make one "
+                "session for each loop, inside the function that asyncio.run() is given"
+            )
+        if self._loop is not None:
+            # asyncio warns of sockets that were open when their loop was closed, and rightly.
+            self.transport.abandon()
+            self._calls.clear()
+        self._loop = loop
+        if self._limits_are_local():
+            _fork.warn_in_child()
+
+    async def aclose(self, grace: float | None = None) -> None:
+        """Refuse new calls, wake those that wait, and close the connections.
+
+        Calls that are on their way get ``grace`` seconds to finish.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
+            raise ConfigurationError("close this session in the event loop in which it was used")
+        self.closed = True
+        if self._loop is not loop:
+            self.transport.abandon()
+            return
+        try:
+            if grace:
+                self._wake(lambda call: not call.on_its_way)
+                await self._until_idle(grace)
+        finally:
+            self._wake(lambda _: True)
+            await self._until_idle(_PATIENCE)
+            await self.transport.aclose()
+
+    def _wake(self, which: Callable[[Call], bool]) -> None:
+        for call in self._calls:
+            if which(call):
+                call.wake()
+
+    async def _until_idle(self, seconds: float) -> None:
+        if self._calls:
+            if self._idle is None or self._idle.done():
+                self._idle = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._idle], timeout=seconds)

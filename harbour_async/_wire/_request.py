@@ -1,0 +1,77 @@
+"""One API request, and the checks of paths and methods that a caller names freely."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, unquote, urlencode
+
+from attrs import field, frozen
+from yarl import URL
+
+from harbour_async._wire._arguments import has_control, plain
+from harbour_async.errors import ConfigurationError, RequestInfo
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""Methods that may be sent again whatever became of the first send (RFC 9110, section 9.2.2)."""
+
+_METHODS = IDEMPOTENT | {"POST", "PATCH"}
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# What RFC 3986 allows in a path; % because it introduces what is escaped already.
+_PATH_SAFE = "/%:@!$&'()*+,;=-._~"
+
+
+@frozen
+class Request:
+    """``path`` is relative to the base URL; it and ``query`` are escaped already."""
+
+    method: str
+    path: str
+    query: str = field(default="", repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    page: int | None = None
+
+    @property
+    def info(self) -> RequestInfo:
+        return RequestInfo(self.method, f"/{self.path}", self.page)
+
+    def url(self, base: URL) -> URL:
+        query = f"?{self.query}" if self.query else ""
+        # Escaped already: yarl would turn %2E into a dot again.
+        return URL(f"{base}/{self.path}{query}", encoded=True)
+
+
+def query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Parameters as a query, spaces as %20."""
+    return urlencode(list(pairs), quote_via=quote)
+
+
+def method(given: str) -> str:
+    """An HTTP method, in capitals."""
+    name = str.__str__(given).upper() if isinstance(given, str) else ""
+    if name not in _METHODS:
+        raise ConfigurationError(f"method must be one of {sorted(_METHODS)}, not {given!r}")
+    return name
+
+
+def path(given: str) -> str:
+    """A path below the base URL, escaped, that leads to no other host and to nothing above it."""
+    if not isinstance(given, str) or has_control(given):
+        raise ConfigurationError(f"path must be text without control characters, not {given!r}")
+    if "://" in given or given.startswith("//"):
+        raise ConfigurationError(f"path must be a path below the base URL, not a URL: {given!r}")
+    text = plain(given).removeprefix("/")
+    if not text or "?" in text or "#" in text or _BARE_PERCENT.search(text):
+        raise ConfigurationError(
+            f"path must be a path below the base URL, parameters go into params: {given!r}"
+        )
+    if any(part in (".", "..") for part in re.split(r"[/\\]", _unquoted(text))):
+        raise ConfigurationError(f"path must not hold dots as segments: {given!r}")
+    return quote(text, safe=_PATH_SAFE)
+
+
+def _unquoted(text: str) -> str:
+    """Unescaped until nothing is left to unescape, as a careless server might."""
+    while (shorter := unquote(text)) != text:
+        text = shorter
+    return text

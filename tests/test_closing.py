@@ -1,0 +1,356 @@
+"""Closing a session wakes whoever waits, wherever that is, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from harbour_async import (
+    Budget,
+    ConfigurationError,
+    HarbourSession,
+    InternalServerError,
+    Priority,
+    RateLimit,
+    Retry,
+    SessionClosedError,
+    Timeout,
+)
+from tests.servers import KEY, Handler, Heard, RawServer, answer, raw_server
+
+RECORD = b'{"verification_id": "VERIFICATION-1"}'
+FOREVER = Timeout(total=None, attempt=None, connect=None)
+SOON = 20
+"""Seconds within which what happens at once has happened on the busiest machine."""
+
+
+@asynccontextmanager
+async def talking(
+    handler: Handler, **settings: Any
+) -> AsyncIterator[tuple[HarbourSession, RawServer]]:
+    options: dict[str, Any] = {
+        "timeout": FOREVER,
+        "retry": Retry(attempts=9, base_delay=3600, max_delay=3600),
+    } | settings
+    if "budget" not in options:
+        options.setdefault("rate_limit", RateLimit.unlimited())
+    async with raw_server(handler) as server:
+        harbour = HarbourSession(KEY, base_url=server.url, **options)
+        try:
+            yield harbour, server
+        finally:
+            await harbour.aclose()
+
+
+async def said(_: Heard) -> bytes:
+    return answer(200, RECORD)
+
+
+async def silence(_: Heard) -> bytes:
+    await asyncio.Event().wait()
+    return b""
+
+
+async def one_byte(_: Heard) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"
+
+
+def get(harbour: HarbourSession) -> Awaitable[object]:
+    return harbour.verifications.get("VERIFICATION-1")
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(SOON):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def closed_under(task: asyncio.Task[Any]) -> SessionClosedError:
+    async with asyncio.timeout(SOON):
+        with pytest.raises(SessionClosedError) as caught:
+            await task
+    return caught.value
+
+
+@pytest.mark.parametrize("handler", [silence, one_byte])
+async def test_who_waits_for_an_answer_is_woken(handler: Handler) -> None:
+    async with talking(handler) as (harbour, server):
+        task = asyncio.ensure_future(get(harbour))
+        await until(lambda: server.heard)
+        await harbour.aclose()
+        error = await closed_under(task)
+    assert error.sent
+    assert str(error.request) == "GET /verifications/VERIFICATION-1"
+    assert error.attempts == 1
+
+
+async def test_who_sleeps_between_attempts_is_woken() -> None:
+    async def fail(_: Heard) -> bytes:
+        return answer(503)
+
+    async with talking(fail) as (harbour, server):
+        task = asyncio.ensure_future(get(harbour))
+        await until(lambda: server.heard)
+        await asyncio.sleep(0.01)
+        await harbour.aclose()
+        assert (await closed_under(task)).sent
+
+
+async def test_who_waits_in_a_pause_is_woken() -> None:
+    async def fail(_: Heard) -> bytes:
+        return answer(429, Retry_After="100")
+
+    async with talking(fail, rate_limit=RateLimit(100)) as (harbour, server):
+        task = asyncio.ensure_future(get(harbour))
+        await until(lambda: server.heard and harbour.budget.snapshot().waiting.interactive)
+        await harbour.aclose()
+        error = await closed_under(task)
+    assert not error.sent  # a 429 turned it away
+
+
+async def test_who_waits_for_its_own_budget_is_woken() -> None:
+    async with talking(said, rate_limit=RateLimit(1, 3600)) as (harbour, server):
+        await get(harbour)
+        task = asyncio.ensure_future(get(harbour))
+        await until(lambda: harbour.budget.snapshot().waiting.interactive)
+        await harbour.aclose()
+        error = await closed_under(task)
+    assert not error.sent
+    assert error.attempts == 0
+    assert len(server.heard) == 1
+
+
+async def test_who_waits_for_a_shared_budget_is_woken_and_the_budget_lives_on() -> None:
+    budget = Budget(RateLimit(1, 3600))
+    async with talking(said, budget=budget) as (harbour, _):
+        await get(harbour)
+        task = asyncio.ensure_future(get(harbour))
+        other = asyncio.ensure_future(budget.acquire(Priority.BULK))
+        await until(lambda: sum(budget.snapshot().waiting) == 2)
+        await harbour.aclose()
+        assert not (await closed_under(task)).sent
+        assert sum(budget.snapshot().waiting) == 1
+        assert not other.done()
+    other.cancel()
+    await budget.aclose()
+
+
+async def test_who_waits_for_a_connection_of_the_pool_is_woken() -> None:
+    async with talking(silence, max_connections=1) as (harbour, server):
+        tasks = [asyncio.ensure_future(get(harbour)) for _ in range(3)]
+        await until(lambda: server.heard)
+        await harbour.aclose()
+        errors = [await closed_under(task) for task in tasks]
+    assert sorted(error.sent for error in errors) == [False, False, True]
+
+
+async def test_who_waits_for_the_key_is_woken() -> None:
+    asked = asyncio.Event()
+
+    async def never() -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return KEY
+
+    harbour = HarbourSession(never, timeout=FOREVER)
+    task = asyncio.ensure_future(get(harbour))
+    await asked.wait()
+    await harbour.aclose()
+    assert not (await closed_under(task)).sent
+    assert harbour.budget.snapshot().used == 0
+
+
+async def test_a_walk_under_way_is_woken() -> None:
+    async with talking(silence) as (harbour, server):
+        task = asyncio.ensure_future(harbour.verifications.list().to_list())
+        await until(lambda: server.heard)
+        await harbour.aclose()
+        error = await closed_under(task)
+    assert error.request is not None
+    assert error.request.page == 1
+    assert error.resume_token
+
+
+async def test_leaving_async_with_wakes_everybody_and_leaves_no_task() -> None:
+    async with raw_server(silence) as server:
+        async with HarbourSession(KEY, base_url=server.url, timeout=FOREVER) as harbour:
+            tasks = [asyncio.ensure_future(get(harbour)) for _ in range(5)]
+            await until(lambda: len(server.heard) == 5)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(result) for result in results} == {SessionClosedError}
+        assert harbour.budget.snapshot().used == 5
+
+
+async def test_with_grace_what_is_on_its_way_finishes_and_what_waits_is_refused() -> None:
+    go_on = asyncio.Event()
+
+    async def slow(_: Heard) -> bytes:
+        await go_on.wait()
+        return answer(200, RECORD)
+
+    async with talking(slow, max_connections=2) as (harbour, server):
+        sent = [asyncio.ensure_future(get(harbour)) for _ in range(2)]
+        await until(lambda: len(server.heard) == 2)
+        waiting = asyncio.ensure_future(get(harbour))
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(harbour.aclose(grace=3600))
+        assert not (await closed_under(waiting)).sent
+        with pytest.raises(SessionClosedError):
+            await get(harbour)
+        assert not closing.done()
+        go_on.set()
+        assert all(await asyncio.gather(*sent))
+        await closing
+
+
+async def test_grace_ends() -> None:
+    async with talking(silence) as (harbour, server):
+        task = asyncio.ensure_future(get(harbour))
+        await until(lambda: server.heard)
+        await harbour.aclose(grace=0.01)
+        assert (await closed_under(task)).sent
+
+
+async def test_closing_at_once_cuts_the_grace_of_another_closing_short() -> None:
+    async with talking(silence) as (harbour, server):
+        task = asyncio.ensure_future(get(harbour))
+        await until(lambda: server.heard)
+        patient = asyncio.ensure_future(harbour.aclose(grace=3600))
+        await asyncio.sleep(0)
+        await harbour.aclose()
+        async with asyncio.timeout(SOON):
+            await patient
+        await closed_under(task)
+
+
+async def test_in_grace_a_failure_is_raised_instead_of_retried() -> None:
+    go_on = asyncio.Event()
+
+    async def slow_failure(_: Heard) -> bytes:
+        await go_on.wait()
+        return answer(503)
+
+    async with talking(slow_failure) as (harbour, server):
+        task = asyncio.ensure_future(get(harbour))
+        await until(lambda: server.heard)
+        closing = asyncio.ensure_future(harbour.aclose(grace=3600))
+        await asyncio.sleep(0)
+        go_on.set()
+        async with asyncio.timeout(SOON):
+            with pytest.raises(InternalServerError):
+                await task
+            await closing
+    assert len(server.heard) == 1
+
+
+async def test_cancelling_a_closing_in_grace_closes_all_the_same() -> None:
+    async with talking(silence) as (harbour, server):
+        task = asyncio.ensure_future(get(harbour))
+        await until(lambda: server.heard)
+        closing = asyncio.ensure_future(harbour.aclose(grace=3600))
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        await closed_under(task)
+
+
+@pytest.mark.parametrize("grace", [-1, "1", True, float("nan")])
+async def test_a_grace_that_makes_no_sense_is_refused(grace: Any) -> None:
+    async with HarbourSession(KEY) as harbour:
+        with pytest.raises(ConfigurationError):
+            await harbour.aclose(grace=grace)
+
+
+# -- event loops and processes ---------------------------------------------------------------
+
+
+def test_a_session_in_a_second_loop_says_so_and_what_to_do() -> None:
+    first = asyncio.new_event_loop()
+
+    async def in_first() -> tuple[HarbourSession, Any]:
+        manager = raw_server(said)
+        server = await manager.__aenter__()
+        harbour = HarbourSession(KEY, base_url=server.url)
+        await get(harbour)
+        return harbour, manager
+
+    harbour, manager = first.run_until_complete(in_first())
+    with pytest.raises(ConfigurationError, match=r"this session belongs.*one session for each"):
+        asyncio.run(harbour.verifications.get("VERIFICATION-1"))
+    with pytest.raises(ConfigurationError, match="loop"):
+        asyncio.run(harbour.aclose())
+    first.run_until_complete(harbour.aclose())
+    first.run_until_complete(manager.__aexit__(None, None, None))
+    first.close()
+
+
+def test_a_session_that_was_never_used_may_be_used_in_any_loop() -> None:
+    harbour = HarbourSession(KEY)
+
+    async def enter_and_leave_open() -> None:
+        assert await harbour.__aenter__() is harbour
+
+    asyncio.run(enter_and_leave_open())
+    asyncio.run(enter_and_leave_open())
+    asyncio.run(harbour.aclose())
+
+
+async def test_an_abandoned_session_warns_once_and_aiohttp_does_not() -> None:
+    async with raw_server(said) as server:
+        harbour = HarbourSession(KEY, base_url=server.url)
+        await get(harbour)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del harbour
+            gc.collect()
+        assert [warning.category for warning in caught] == [ResourceWarning]
+        assert "HarbourSession" in str(caught[0].message)
+
+
+async def test_a_session_whose_view_is_in_use_is_not_abandoned() -> None:
+    async with raw_server(said) as server:
+        view = HarbourSession(KEY, base_url=server.url).with_options(timeout=5)
+        await get(view)
+        gc.collect()
+        await get(view)
+        assert view._view_of is not None
+        await view._view_of.aclose()
+
+
+def _warnings_of_two_sessions(pipe: Any) -> None:
+    async def main() -> list[str]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            async with raw_server(said) as server:
+                for limit in (RateLimit.unlimited(), RateLimit(), RateLimit()):
+                    async with HarbourSession(
+                        KEY, base_url=server.url, rate_limit=limit
+                    ) as harbour:
+                        await get(harbour)
+        return [str(warning.message) for warning in caught]
+
+    pipe.send(asyncio.run(main()))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_warns_once_and_names_the_shared_budget() -> None:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
+        child = context.Process(target=_warnings_of_two_sessions, args=(theirs,))
+        child.start()
+    assert ours.poll(60)
+    said_there = ours.recv()
+    child.join()
+    assert len(said_there) == 1
+    assert "RedisBudget" in said_there[0]
