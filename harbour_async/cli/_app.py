@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harbour_async.cli import _run
 from harbour_async.cli._demo import demo as run_demo
 from harbour_async.cli._sandbox import sandbox
-from harbour_async.errors import ConfigurationError, HarbourError
+from harbour_async.errors import HarbourError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(sandbox)
@@ -38,25 +37,12 @@ def demo(
     ] = False,
 ) -> None:
     """Stream verifications and webhooks side by side, from the sandbox unless --live is given."""
-    try:
-        asyncio.run(run_demo(out=out, records=records, live=live))
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    raise typer.Exit(_run.run(lambda: run_demo(out=out, records=records, live=live)))
 
 
 def run() -> None:
     """Run the command; failures end in one line on stderr and an exit code."""
     try:
         app()
-    except* ConfigurationError as errors:
-        _fail(errors, 2)
-    except* (HarbourError, OSError) as errors:
-        _fail(errors, 1)
-
-
-def _fail(errors: BaseExceptionGroup[BaseException], code: int) -> None:
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    print(f"harbour: {first}", file=sys.stderr)
-    raise SystemExit(code)
+    except (HarbourError, OSError) as error:  # before or after the event loop
+        raise SystemExit(_run.fail(error)) from None
