@@ -53,7 +53,7 @@ def one_line(error: BaseException) -> str:
     else:
         text = str(first)
     host = next(iter(getattr(first, "__notes__", ())), None)
-    if host is not None and host not in text:
+    if host is not None and not isinstance(first, ConfigurationError) and host not in text:
         text = f"{host}: {text}"
     return printable(text)
 
@@ -64,7 +64,7 @@ def printable(text: str) -> str:
 
 
 def _status(error: APIStatusError) -> str:
-    said = [_cut(part) for part in (error.message, *_details(error)) if part]
+    said = [_cut(part).rstrip(".") for part in (error.message, *_details(error)) if part]
     number = f" (error {_cut(error.code)})" if error.code is not None else ""
     text = f"{error.method} {error.url} answered {error.status}{number}"
     if said:

@@ -47,6 +47,7 @@ def run(
     main: Callable[[], Coroutine[Any, Any, int | None]],
     *,
     kept: Callable[[], str | None] | None = None,
+    failed: int | None = None,
 ) -> int:
     """Run ``main()`` in an event loop of its own and give the exit code; never raises its errors.
 
@@ -57,22 +58,26 @@ def run(
     kept: says in a line or two what was kept and how to go on; asked after an interrupt and after
         an error, when the coroutine has ended. None, from it or instead of it: nothing to say.
 
+    failed: the exit code of every error, instead of its own.
+
     Errors that are not HarbourError or OSError are bugs, and pass through.
     """
+    code = _ran(main, kept, failed)
     try:
-        code = _ran(main, kept)
-        _flush()
-    except BrokenPipeError:
-        code = DONE
-        _forget_stdout()
-    except OSError as error:  # what was still buffered could not be written
-        code = fail(error)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # What is buffered cannot be written. If it was that which ended the command, it was said.
+        if code == DONE and not isinstance(error, BrokenPipeError):
+            code = fail(error, failed)
         _forget_stdout()
     return code
 
 
 def _ran(
-    main: Callable[[], Coroutine[Any, Any, int | None]], kept: Callable[[], str | None] | None
+    main: Callable[[], Coroutine[Any, Any, int | None]],
+    kept: Callable[[], str | None] | None,
+    failed: int | None,
 ) -> int:
     stop = _Stop()
     try:
@@ -83,20 +88,20 @@ def _ran(
         code = INTERRUPTED
     except Exception as error:
         if isinstance(first_of(error), BrokenPipeError):
-            raise first_of(error) from None
-        code = fail(error)
+            return DONE
+        code = fail(error, failed)
     if kept is not None and (text := kept()):
         say(text)
     return code
 
 
-def fail(error: BaseException) -> int:
+def fail(error: BaseException, code: int | None = None) -> int:
     """Say in one line what went wrong, and give the exit code; a bug is raised again."""
-    code = exit_code(error)
-    if code is None:
+    own = exit_code(error)
+    if own is None:
         raise error
     say(one_line(error))
-    return code
+    return own if code is None else code
 
 
 def say(text: str) -> None:
@@ -115,11 +120,6 @@ def _handled_by(stop: _Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
 
 
 def _forget_stdout() -> None:
