@@ -51,17 +51,19 @@ def _commands(
 @app.command()
 def demo(
     out: Annotated[
-        Path, typer.Option(help="Folder for verifications.jsonl and webhooks.jsonl.")
+        Path, typer.Option(help="Folder of verifications.jsonl and webhooks.jsonl.")
     ] = Path("demo-output"),
     records: Annotated[
         int, typer.Option(min=1, max=100_000, help="Verifications in the sandbox.")
     ] = 3_000,
-    live: Annotated[
-        bool, typer.Option("--live", help="Stream from the real API; needs HARBOUR_API_KEY.")
-    ] = False,
+    live: Annotated[bool, typer.Option("--live", help="From the real API, with your key.")] = False,
 ) -> None:
-    """Stream verifications and webhooks side by side, from the sandbox unless --live is given."""
-    raise typer.Exit(_run.run(lambda: run_demo(out=out, records=records, live=live)))
+    """Stream verifications and webhooks side by side into files.
+
+    They come from a sandbox on this machine unless --live is given. An
+    interrupt keeps what came, and the same command goes on there.
+    """
+    raise typer.Exit(run_demo(out=out, records=records, live=live))
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -58,7 +57,7 @@ def show_listing(
 
     def again(at_most: int | None) -> str:
         limit = [] if at_most is None else [f"--max-items={at_most}"]
-        return shlex.join([*command, *limit, f"--resume={so_far.token}"])
+        return _run.quoted([*command, *limit, f"--resume={so_far.token}"])
 
     def kept() -> str | None:
         if not so_far.records or so_far.records == max_items:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -108,6 +109,11 @@ def say(text: str) -> None:
     """A line for the person at the terminal: to stderr, which data never goes to."""
     if sys.stderr is not None:
         print(f"harbour: {text}", file=sys.stderr, flush=True)
+
+
+def quoted(command: Sequence[str]) -> str:
+    """A command as it can be pasted into a shell."""
+    return shlex.join(command)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,9 +16,9 @@ HARBOUR = [sys.executable, "-c", "from harbour_async.cli import main; main()"]
 BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 
 
-def harbour(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+def harbour(*args: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*HARBOUR, *args], capture_output=True, text=True, check=False, env={**BARE, **env}
+        [*HARBOUR, *args], capture_output=True, text=True, check=False, env={**BARE, **env}, cwd=cwd
     )
 
 
@@ -59,18 +60,67 @@ def test_a_server_that_is_not_there_is_one_line_and_leaves_no_file(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_ends_with_130_and_nothing_half_written(tmp_path: Path) -> None:
-    command = [*HARBOUR, "demo", "--records", "5000", "--out", str(tmp_path)]
+def test_an_interrupt_keeps_what_came_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    command = [*HARBOUR, "demo", "--records", "2300", "--out", str(tmp_path)]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=BARE, preexec_fn=ignore_interrupts
     ) as process:
         assert process.stderr is not None
-        process.stderr.readline()  # the first page is there, and many are to come
+        while "verifications" not in process.stderr.readline():
+            pass  # until the first page is there; the last ones wait for the budget
         process.send_signal(signal.SIGINT)
-        process.communicate()
+        _, err = process.communicate()
     assert process.returncode == 130
     assert not (tmp_path / "verifications.jsonl").exists()
-    assert not list(tmp_path.glob("*.partial"))
+    kept = lines(tmp_path / "verifications.jsonl.partial")
+    assert 0 < len(kept) < 2300
+    assert f"kept {len(kept):,} verifications in" in err
+    again = shlex.split(err.partition("go on with: ")[2])
+    done = harbour(*again[1:])
+    assert done.returncode == 0, done.stderr
+    whole = lines(tmp_path / "verifications.jsonl")
+    assert whole[: len(kept)] == kept
+    assert len({json.loads(line)["verification_id"] for line in whole}) == len(whole) == 2300
+    assert "2,300 verifications in" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "verifications.jsonl",
+        "webhooks.jsonl",
+    ]
+
+
+def test_another_number_of_records_starts_anew(tmp_path: Path) -> None:
+    partial = tmp_path / "verifications.jsonl.partial"
+    partial.write_text("{}\n")
+    note = {"source": "another", "token": "x", "bytes": 3, "records": 1, "kinds": {}}
+    (tmp_path / "verifications.jsonl.partial.json").write_text(json.dumps(note))
+    assert harbour("demo", "--records", "5", "--out", str(tmp_path)).returncode == 0
+    assert len(lines(tmp_path / "verifications.jsonl")) == 5
+    assert not partial.exists()
+
+
+def test_the_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    harbour("demo", "--records", "5", "--out", str(tmp_path))
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_the_demo_fits_into_60_columns_of_any_encoding(tmp_path: Path, encoding: str) -> None:
+    done = harbour(
+        "demo", "--records", "1", "--out", "out",
+        COLUMNS="60", PYTHONIOENCODING=encoding, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "\\u" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 60
+    assert "1 verification in 1 request, proved complete" in done.stdout
+
+
+def test_the_demo_ends_with_the_lines_of_code_that_do_the_same(tmp_path: Path) -> None:
+    done = harbour("demo", "--records", "5", "--out", str(tmp_path))
+    code = done.stdout.partition("The same in Python:")[2]
+    assert "async with HarbourSession() as harbour:" in code
+    wrapped = f"async def main():\n{code}"
+    compile(wrapped, "demo", "exec")
 
 
 def ignore_interrupts() -> None:
