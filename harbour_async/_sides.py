@@ -24,6 +24,7 @@ from typing import Any
 
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError, IncompleteListingError
+from harbour_async.models import InvalidRecord
 
 Key = Callable[[Any], Hashable]
 
@@ -62,23 +63,30 @@ class Side:
 
     async def take(self) -> tuple[Hashable, Any] | None:
         """The next item and its key; None at the end, and from then on."""
-        if self.ended:
-            return None
-        try:
-            item = await anext(self._opened())
-        except StopAsyncIteration:
-            self.ended = True
-            return None
-        self._taken += 1
-        key = self._key(item)
-        self._check(key)
-        return key, item
+        while not self.ended:
+            try:
+                item = await anext(self._opened())
+            except StopAsyncIteration:
+                self.ended = True
+                break
+            self._taken += 1
+            if self._identified(item):
+                key = self._key_of(item)
+                self._check(key)
+                return key, item
+        return None
 
     async def close(self) -> None:
         """Let go of the iterator this side made; one that was handed in is its owner's."""
         close = getattr(self._items, "aclose", None)
         if close is not None and self._items is not self._source:
             await close()
+
+    def _identified(self, item: Any) -> bool:  # noqa: ARG002  (for Remote)
+        return True
+
+    def _key_of(self, item: Any) -> Hashable:
+        return self._key(item)
 
     def _opened(self) -> AsyncIterator[Any]:
         if self._items is None:
@@ -112,20 +120,53 @@ class Side:
 
 
 class Remote(Side):
-    """The remote side, which can tell whether it was all there is."""
+    """The remote side, which can tell whether it was all there is.
+
+    An invalid record (``on_invalid="keep"``) is present if its id could be read. One whose id could
+    not may be the partner of any local item.
+
+    unproved: why the listing is not proved complete, once it has ended.
+    withheld: how many local items were not called extra.
+    """
 
     name = "remote"
 
     def __init__(self, source: Any, key: Key | None, *, ordered: bool, local: Side) -> None:
         super().__init__(source, key, ordered=ordered)
         self.unproved: IncompleteListingError | None = None
+        self.withheld = 0
         self._local = local
+        self._by_id = key is None
+        self._invalid = 0
+        self._invalid_with_id = 0
 
     @property
     def report(self) -> PagingReport | None:
         """The account of the listing; None if the source is not a Pager."""
         report = getattr(self._source, "report", None)
         return report if isinstance(report, PagingReport) else None
+
+    @property
+    def sure(self) -> bool:
+        """Whether what is not here is nowhere: asked when the side has ended."""
+        return self.unproved is None and not self._unidentified
+
+    @property
+    def _unidentified(self) -> int:
+        # A function given as on_invalid may have dropped or replaced some, so the report counts.
+        invalid = self._invalid if self.report is None else self.report.invalid
+        return invalid - self._invalid_with_id
+
+    def raise_if_unsure(self) -> None:
+        """In place of the extras that were withheld."""
+        if self.unproved is not None:
+            raise self.unproved
+        if self.withheld:
+            raise IncompleteListingError(
+                f"local items without a remote record ({self.withheld}) may be among the invalid "
+                f"ones whose id is not known ({self._unidentified})",
+                report=self.report or PagingReport(),
+            )
 
     async def take(self) -> tuple[Hashable, Any] | None:
         try:
@@ -143,6 +184,18 @@ class Remote(Side):
         if self._taken == 1 and not self._local.ended:
             _check_kinds(self.last, self._local.last)
         return entry
+
+    def _identified(self, item: Any) -> bool:
+        if not isinstance(item, InvalidRecord):
+            return True
+        self._invalid += 1
+        # What a function of one's own would make of it is not known either.
+        known = self._by_id and item.record_id is not None
+        self._invalid_with_id += known
+        return known
+
+    def _key_of(self, item: Any) -> Hashable:
+        return item.record_id if isinstance(item, InvalidRecord) else super()._key_of(item)
 
 
 def _check_kinds(remote: Hashable, local: Hashable) -> None:

@@ -34,6 +34,7 @@ from attrs import field, frozen
 from harbour_async._report import PagingReport
 from harbour_async._sides import Key, Remote, Side, before
 from harbour_async.errors import ConfigurationError, IncompleteListingError
+from harbour_async.models import InvalidRecord
 
 R = TypeVar("R")
 L = TypeVar("L")
@@ -88,6 +89,11 @@ def reconcile(
     An ``Extra`` is only yielded once the remote listing has ended and is proved complete. If it
     is not, everything else is yielded and IncompleteListingError is raised instead: people delete
     by ``Extra``. A ``remote`` that is not a Pager is complete because you say so.
+
+    An InvalidRecord of the listing counts as present by its ``record_id``: it can be Missing, and
+    it is compared with nothing. While one without an id is there, or one that a function given as
+    ``on_invalid`` replaced or dropped, or ``key`` is a function, any local record might be it: then
+    IncompleteListingError takes the place of the extras.
 
     remote: a Pager, or any iterable. A filtered Pager is compared inside its filter only: ``local``
         must then be filtered in the same way.
@@ -207,8 +213,7 @@ async def _matched(
                 side.waiting[key] = item
             elif difference := _single(key, item, side, remote):
                 yield difference
-    if remote.unproved is not None:
-        raise remote.unproved
+    remote.raise_if_unsure()
 
 
 async def _merged(
@@ -229,14 +234,14 @@ async def _merged(
             if changed := _changed(here[0], there[1], here[1], fingerprints):
                 yield changed
             here, there = await local.take(), await remote.take()
-        if remote.unproved is not None:
+        if remote.ended and not remote.sure:
+            remote.withheld += len(unsure)
             unsure.clear()
         elif remote.ended or remote.report is None:
             for extra in unsure:
                 yield extra
             unsure.clear()
-    if remote.unproved is not None:
-        raise remote.unproved
+    remote.raise_if_unsure()
 
 
 def _single(
@@ -245,12 +250,17 @@ def _single(
     """What to say of an item that has no partner; nothing if it may have one after all."""
     if side is remote:
         return Missing(key, item)
-    return None if remote.unproved else Extra(key, item)
+    if remote.sure:
+        return Extra(key, item)
+    remote.withheld += 1
+    return None
 
 
 def _changed(
     key: Hashable, remote: Any, local: Any, fingerprints: tuple[Fingerprint, Fingerprint]
 ) -> Changed[Any, Any] | None:
+    if isinstance(remote, InvalidRecord):
+        return None  # it is there, and that is all that can be said of it
     there, here = fingerprints[0](remote), fingerprints[1](local)
     if there == here:
         return None

@@ -19,13 +19,17 @@ from hypothesis import given, strategies as st
 
 from harbour_async import (
     ConfigurationError,
+    DecodeError,
     HarbourError,
     HarbourSession,
     IncompleteListingError,
+    Pager,
     PagingReport,
     RateLimit,
     Verification,
 )
+from harbour_async._rows import Rows
+from harbour_async.models import InvalidRecord
 from harbour_async.reconcile import Changed, Differences, Extra, Missing, reconcile
 from harbour_async.sandbox import Sandbox
 from harbour_async.sandbox._arrivals import Arrival
@@ -361,7 +365,7 @@ async def test_extras_come_only_when_the_listing_has_ended(harbour: HarbourSessi
     assert first is not None
     assert first.created_at is not None
     early = [("x", first.created_at.replace(year=1990)), ("y", first.created_at)]
-    differences = reconcile(pager, early, ordered=True, **options)
+    differences: Differences[Any, Any] = reconcile(pager, early, ordered=True, **options)
     seen = [(type(d), pager.report.complete) async for d in differences]
     assert seen[-1] == (Extra, True)
     assert {kind for kind, _ in seen[:-1]} == {Missing}
@@ -382,14 +386,15 @@ async def test_an_unproved_listing_raises_instead_of_calling_anything_extra(
     field = walk["order_by"].partition(" ")[0]
     pager = harbour.verifications.list(**walk)
     seen: list[Any] = []
+    differences: Differences[Any, Any] = reconcile(
+        pager,
+        [datetime(1990, 1, 1, tzinfo=UTC)],
+        key=(lambda v: getattr(v, field), lambda row: row),
+        fingerprint=lambda _: None,
+        ordered=ordered,
+    )
     with pytest.raises(IncompleteListingError, match="not proved complete") as caught:
-        async for difference in reconcile(
-            pager,
-            [datetime(1990, 1, 1, tzinfo=UTC)],
-            key=(lambda v: getattr(v, field), lambda row: row),
-            fingerprint=lambda _: None,
-            ordered=ordered,
-        ):
+        async for difference in differences:
             seen.append(difference)
     assert {type(d) for d in seen} == {Missing}
     assert caught.value.report == pager.report
@@ -419,6 +424,68 @@ async def test_a_walk_that_loses_its_proof_still_tells_what_is_missing_and_chang
         ):
             seen.append(difference)
     assert set(seen) == {Missing("a", ("a", 1)), Changed("c", ("c", 3), ("c", 30))}
+
+
+# --- invalid records ------------------------------------------------------------------------------
+
+
+def invalid(key: str | None) -> InvalidRecord:
+    return InvalidRecord(b"{}", DecodeError("no"), key)
+
+
+def walked(records: list[Any], on_invalid: Any = "keep") -> Pager[Any]:
+    async def fetch(page: int, size: int) -> Rows[Any]:
+        window = records[(page - 1) * size : page * size]
+        ids = [r.record_id if isinstance(r, InvalidRecord) else r.verification_id for r in window]
+        return Rows(window, ids, [len(records) - records.index(r) for r in window], len(records))
+
+    return Pager(fetch, listing="verifications", on_invalid=on_invalid)
+
+
+BY_ID: dict[str, Any] = {"key": (None, name), "fingerprint": (status, value)}
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("remote", [walked, list])
+async def test_an_invalid_record_is_present_by_its_id(
+    remote: Callable[..., Any], ordered: bool
+) -> None:
+    records = [Verification("a"), invalid("b"), invalid("c")]
+    rows = [("a", None), ("b", "x"), ("d", "y")]
+    differences = await found(remote(records), rows, ordered=ordered, **BY_ID)
+    told = {(type(d), d.key) for d in differences}
+    assert told == {(Missing, "c"), (Extra, "d")}
+
+
+@pytest.mark.parametrize(("remote", "ordered"), [(walked, False), (walked, True), (list, False)])
+async def test_beside_an_invalid_record_without_an_id_nothing_is_extra(
+    remote: Callable[..., Any], ordered: bool
+) -> None:
+    records = [Verification("a"), invalid(None), Verification("c")]
+    rows = [("a", "new"), ("b", None)]
+    seen: list[Any] = []
+    with pytest.raises(IncompleteListingError):
+        async for difference in reconcile(remote(records), rows, ordered=ordered, **BY_ID):
+            seen.append((type(difference), difference.key))
+    assert set(seen) == {(Changed, "a"), (Missing, "c")}
+
+
+async def test_an_invalid_record_without_an_id_is_no_error_if_nothing_could_be_extra() -> None:
+    records = [Verification("a"), invalid(None)]
+    assert await found(records, [("a", None)], **BY_ID) == []
+
+
+async def test_an_invalid_record_that_was_dropped_may_be_any_local_one() -> None:
+    records = [Verification("a"), invalid("b")]
+    with pytest.raises(IncompleteListingError, match="the invalid ones"):
+        await found(walked(records, lambda _: None), [("a", None), ("b", None)], **BY_ID)
+
+
+async def test_under_a_key_of_ones_own_an_invalid_record_may_be_any_local_one() -> None:
+    records = [Verification("a"), invalid("b")]
+    options = {**BY_ID, "key": (lambda v: v.verification_id, name)}
+    with pytest.raises(IncompleteListingError, match="the invalid ones"):
+        await found(walked(records), [("a", None), ("b", None)], **options)
 
 
 def test_a_resumed_listing_is_refused(harbour: HarbourSession) -> None:
