@@ -12,7 +12,7 @@ from harbour_async import HarbourSession, Pager
 from harbour_async.cli import _run
 from harbour_async.cli._output import Output
 from harbour_async.cli._session import ask_for_key, open_session
-from harbour_async.errors import ConfigurationError
+from harbour_async.errors import ConfigurationError, IncompleteListingError
 
 
 @define
@@ -21,6 +21,7 @@ class _Progress:
 
     records: int = 0
     token: str | None = None
+    ended: bool = False
 
 
 def show_listing(
@@ -46,10 +47,14 @@ def show_listing(
     async def walk() -> None:
         async with open_session(key) as harbour:
             pager = make(harbour)
-            async for page in pager.pages():
-                output.records(page.items)
-                so_far.records += len(page.items)
-                so_far.token = pager.resume_token
+            try:
+                async for page in pager.pages():
+                    output.records(page.items)
+                    so_far.records += len(page.items)
+                    so_far.token = pager.resume_token
+            except IncompleteListingError:
+                so_far.ended = True
+                raise
         if so_far.records == max_items and resumable:
             _run.say(f"more with: {again(max_items)}")
         elif not so_far.records and not output.as_json:
@@ -60,7 +65,7 @@ def show_listing(
         return _run.quoted([*command, *limit, f"--resume={so_far.token}"])
 
     def kept() -> str | None:
-        if not so_far.records or so_far.records == max_items:
+        if not so_far.records or so_far.records == max_items or so_far.ended:
             return None
         came = f"{plural(so_far.records, 'record')} came"
         if not resumable:

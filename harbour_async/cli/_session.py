@@ -31,6 +31,8 @@ def ask_for_key() -> str | None:
         key = getpass.getpass(f"API key for {host} (not shown): ", stream=sys.stderr)
     except EOFError:
         key = ""
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     if not key:
         raise ConfigurationError("no API key was given")
     return key

@@ -33,6 +33,10 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("there is nobody to ask whether to delete it: give --yes")
-    if not typer.confirm(question, err=True):
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C or Ctrl-D
+        raise typer.Exit(_run.INTERRUPTED) from None
+    if not agreed:
         _run.say("nothing was deleted")
         raise typer.Exit(_run.REFUSED)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
+import signal
 import sys
+import termios
 from asyncio.subprocess import DEVNULL, PIPE
 from typing import Any
 
@@ -65,12 +68,18 @@ class Shell:
         env = {**self.env, "COLUMNS": str(columns), "TERM": "xterm", **env}
         process = await asyncio.create_subprocess_exec(
             *HARBOUR, *args, stdin=theirs, stdout=theirs, stderr=theirs, env=env,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=_take_terminal,
         )  # fmt: skip
         os.close(theirs)
         shown = await asyncio.to_thread(_answered, ours, typed.encode())
         code = await process.wait()
         return Done(code, shown, "")
+
+
+def _take_terminal() -> None:
+    """So that Ctrl-C is a signal, and the key is asked for where nothing can be piped in."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _answered(terminal: int, typed: bytes) -> bytes:

@@ -166,6 +166,16 @@ async def test_a_deletion_asks_first(shell: Shell, typed: str, code: int, left: 
     assert len(shell.sandbox.verification_ids()) == left
 
 
+@pytest.mark.parametrize("key", ["", "a-key"])
+async def test_ctrl_c_at_a_question_is_an_interrupt(shell: Shell, key: str) -> None:
+    done = await shell.at_terminal(
+        "webhooks", *(["delete", "x"] if key else ["list"]), typed="\x03", HARBOUR_API_KEY=key
+    )
+    assert done.code == 130
+    assert b"Traceback" not in done.out
+    assert not shell.sandbox.arrivals
+
+
 async def test_an_empty_listing_says_so_at_a_terminal(shell: Shell) -> None:
     done = await shell.at_terminal("verifications", "list", "--search", "nobody-has-this")
     assert (done.code, done.out) == (0, b"harbour: no records\r\n")
