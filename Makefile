@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := harbour_async tests benchmarks
+SOURCES := harbour_async tests benchmarks examples
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench docs clean

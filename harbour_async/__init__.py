@@ -9,7 +9,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harbour_async import catalog as catalog, errors as errors, sandbox as sandbox
+    from harbour_async import (
+        catalog as catalog,
+        errors as errors,
+        reconcile as reconcile,
+        sandbox as sandbox,
+    )
     from harbour_async._public import *
 
 

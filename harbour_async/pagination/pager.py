@@ -143,6 +143,11 @@ class Pager(Generic[T]):
         return (self._walk or Walk(self._fetch, self._plan(), self._options)).token
 
     @property
+    def resumed(self) -> bool:
+        """Whether it goes on from a token, so that it gives only the rest of the listing."""
+        return self._start is not None
+
+    @property
     def report(self) -> PagingReport:
         """The account of the walk so far."""
         return self._walk.report if self._walk else PagingReport()

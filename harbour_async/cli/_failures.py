@@ -1,0 +1,95 @@
+"""What a failure means to a shell: one line for people, a number for scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from harbour_async.errors import (
+    APIStatusError,
+    ConfigurationError,
+    HarbourError,
+    IncompleteListingError,
+)
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_LONGEST = 200  # characters of one thing the API said
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in a group, at any depth; an error that is not a group, itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The error to speak of: the first one in a group."""
+    return next(leaves(error))
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code of a failure, None for a bug."""
+    match first_of(error):
+        case ConfigurationError():
+            return 2
+        case IncompleteListingError():
+            return 3
+        case HarbourError() | OSError():
+            return 1
+    return None
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, and where: for an error status what the API said, its code and its link."""
+    first = first_of(error)
+    if isinstance(first, APIStatusError):
+        text = _status(first)
+    elif isinstance(first, OSError) and not isinstance(first, HarbourError) and first.strerror:
+        text = first.strerror + (f": {first.filename}" if first.filename else "")
+    else:
+        text = str(first)
+    host = next(iter(getattr(first, "__notes__", ())), None)
+    if host is not None and not isinstance(first, ConfigurationError) and host not in text:
+        text = f"{host}: {text}"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """The text on one line, without what would move the cursor or change the colours."""
+    return _UNPRINTABLE.sub(" ", text)
+
+
+def _status(error: APIStatusError) -> str:
+    said = [_cut(part).rstrip(".") for part in (error.message, *_details(error)) if part]
+    number = f" (error {_cut(error.code)})" if error.code is not None else ""
+    text = f"{error.method} {error.url} answered {error.status}{number}"
+    if said:
+        text += f": {'; '.join(dict.fromkeys(said))}"
+    return f"{text}; see {_cut(error.more_info)}" if error.more_info else text
+
+
+def _details(error: APIStatusError) -> Iterator[str]:
+    if isinstance(error.detail, str):
+        yield error.detail
+    for entries in (error.detail, error.errors):
+        for entry in entries[:3] if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                yield _entry(entry)
+
+
+def _entry(entry: dict[str, Any]) -> str:
+    """One wrong field, as FastAPI names it (loc, msg) or as newer endpoints do (path, message)."""
+    place = entry.get("loc") or entry.get("path") or ""
+    if isinstance(place, list):
+        place = ".".join(map(str, place))
+    said = entry.get("msg") or entry.get("message") or ""
+    return f"{place}: {said}" if place and said else str(said)
+
+
+def _cut(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,0 +1,128 @@
+"""Where a command's data goes: tables on a terminal, JSON lines in a pipe or file."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harbour_async import to_dict, to_json
+from harbour_async.cli._failures import printable
+from harbour_async.errors import ConfigurationError
+
+_GAP = 2  # columns of the terminal between two of the table
+_NARROWEST = 12  # for a text that is folded
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+class Output:
+    """Writes records to stdout: as JSON lines, or as tables for whoever looks at a terminal.
+
+    columns: the fields a table of records shows.
+    as_json: JSON lines on a terminal too.
+    """
+
+    def __init__(self, columns: Sequence[str] = (), *, as_json: bool = False) -> None:
+        if sys.stdout is None:
+            raise ConfigurationError("stdout is closed, and the data goes there")
+        self.as_json = as_json or not sys.stdout.isatty()
+        self._columns = columns
+        self._unicode = "utf" in (sys.stdout.encoding or "").lower()
+        self._console = Console(highlight=False, markup=False, emoji=False)
+
+    def records(self, records: Sequence[Any]) -> None:
+        """Some records of a listing; they have left this process when it returns."""
+        if self.as_json:
+            for record in records:
+                self.json(to_json(record))
+        elif records:
+            self._console.print(self._table_of(records))
+        sys.stdout.flush()
+
+    def record(self, record: Any) -> None:
+        """A single record, with everything that is in it."""
+        if self.as_json:
+            self.json(to_json(record))
+            return
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for name, wire in to_dict(record).items():
+            nested = isinstance(wire, dict | list) and wire
+            value = self._pretty(wire) if nested else _text(getattr(record, name, wire))
+            table.add_row(_text(name), value)
+        self._console.print(table)
+
+    def json(self, line: bytes) -> None:
+        """A line of JSON, as UTF-8 or, where stdout has another encoding, in ASCII."""
+        if not self._unicode:
+            line = _NOT_ASCII.sub(_escaped, line.decode()).encode()
+        sys.stdout.flush()
+        sys.stdout.buffer.write(line + b"\n")
+
+    def line(self, text: str) -> None:
+        """A line for whoever looks at a terminal."""
+        self._console.print(printable(text), soft_wrap=True)
+
+    def _table_of(self, records: Sequence[Any]) -> Table:
+        rows = [
+            [shown(getattr(record, name, None)) for name in self._columns] for record in records
+        ]
+        natural = [max(map(len, column)) for column in zip(self._columns, *rows, strict=True)]
+        widths = fitting(natural, self._console.width)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name, width in zip(self._columns, widths, strict=False):
+            table.add_column(name, width=width, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(text, overflow="fold") for text in row[: len(widths)]))
+        return table
+
+    def _pretty(self, value: Any) -> Text:
+        lines = json.dumps(value, indent=2, ensure_ascii=not self._unicode).splitlines()
+        return Text("\n".join(map(printable, lines)), overflow="fold")
+
+
+def fitting(natural: Sequence[int], room: int) -> list[int]:
+    """Widths of the first columns, as many as there is room for; the first one is never left out.
+
+    It is the id, and is folded into two lines rather than cut, so that it can be copied.
+    """
+    if sum(natural) + _GAP * (len(natural) - 1) <= room:
+        return list(natural)
+    widths = [min(-(-natural[0] // 2), room)]
+    for width in natural[1:]:
+        left = room - sum(widths) - _GAP * len(widths)
+        if left < min(width, _NARROWEST):
+            break
+        widths.append(min(width, left))
+    return widths
+
+
+def shown(value: Any) -> str:
+    """A value as a person reads it: on one line, without control characters."""
+    if value is None or value == [] or value == {}:
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}Z"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
+    return printable(str(value))
+
+
+def _text(value: Any) -> Text:
+    return Text(shown(value), overflow="fold")
+
+
+def _escaped(character: re.Match[str]) -> str:
+    # Characters beyond ASCII are only ever inside a string, where JSON can escape them.
+    return json.dumps(character[0])[1:-1]

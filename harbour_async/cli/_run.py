@@ -1,0 +1,133 @@
+"""Runs a command's coroutine: signals cancel it, failures become one line and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from harbour_async.cli._failures import exit_code, first_of, one_line
+
+DONE, REFUSED, USAGE, UNPROVED, INTERRUPTED = 0, 1, 2, 3, 130
+"""The exit codes. ``REFUSED`` stands for every failure that has none of its own."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Stop:
+    """What the signals asked for: the first one cancels the command, the next one ends it."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._cancel: Callable[[], object] | None = None
+
+    async def watch(self, main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+        try:
+            return await main() or DONE
+        finally:
+            self._cancel = None
+
+    def __call__(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.asked or self._cancel is None:
+            raise KeyboardInterrupt
+        self.asked = True
+        self._cancel()
+
+
+def run(
+    main: Callable[[], Coroutine[Any, Any, int | None]],
+    *,
+    kept: Callable[[], str | None] | None = None,
+    failed: int | None = None,
+) -> int:
+    """Run ``main()`` in an event loop of its own and give the exit code; never raises its errors.
+
+    SIGINT and SIGTERM cancel it, and it may clean up; a second signal does not wait for that.
+    A reader of stdout that has gone away (``| head``) is a normal end.
+
+    main: makes the command's coroutine, which answers its exit code (None: 0).
+    kept: says in a line or two what was kept and how to go on; asked after an interrupt and after
+        an error, when the coroutine has ended. None, from it or instead of it: nothing to say.
+
+    failed: the exit code of every error, instead of its own.
+
+    Errors that are not HarbourError or OSError are bugs, and pass through.
+    """
+    code = _ran(main, kept, failed)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # What is buffered cannot be written. If it was that which ended the command, it was said.
+        if code == DONE and not isinstance(error, BrokenPipeError):
+            code = fail(error, failed)
+        _forget_stdout()
+    return code
+
+
+def _ran(
+    main: Callable[[], Coroutine[Any, Any, int | None]],
+    kept: Callable[[], str | None] | None,
+    failed: int | None,
+) -> int:
+    stop = _Stop()
+    try:
+        with _handled_by(stop), asyncio.Runner() as runner:
+            return runner.run(stop.watch(main))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say("interrupted")
+        code = INTERRUPTED
+    except Exception as error:
+        if isinstance(first_of(error), BrokenPipeError):
+            return DONE
+        code = fail(error, failed)
+    if kept is not None and (text := kept()):
+        say(text)
+    return code
+
+
+def fail(error: BaseException, code: int | None = None) -> int:
+    """Say in one line what went wrong, and give the exit code; a bug is raised again."""
+    own = exit_code(error)
+    if own is None:
+        raise error
+    say(one_line(error))
+    return own if code is None else code
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal: to stderr, which data never goes to."""
+    if sys.stderr is not None:
+        print(f"harbour: {text}", file=sys.stderr, flush=True)
+
+
+def quoted(command: Sequence[str]) -> str:
+    """A command as it can be pasted into a shell."""
+    return shlex.join(command)
+
+
+@contextmanager
+def _handled_by(stop: _Stop) -> Iterator[None]:
+    # Installed even where SIGINT is ignored, as it is in a background job of a script: whoever
+    # sends the signal to this process means it.
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _forget_stdout() -> None:
+    """Python flushes stdout once more when it exits, and would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

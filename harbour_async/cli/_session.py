@@ -1,0 +1,56 @@
+"""The session of a command: whose key it has, and whose host its failures name."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from harbour_async import HarbourSession
+from harbour_async._wire import base_url
+from harbour_async.cli._failures import leaves
+from harbour_async.errors import ConfigurationError, HarbourError
+
+
+def ask_for_key() -> str | None:
+    """The key that somebody types in at the terminal; None if HARBOUR_API_KEY has one.
+
+    To be called before the event loop runs: it waits for a person. Raises ConfigurationError if
+    there is neither.
+    """
+    if os.environ.get("HARBOUR_API_KEY"):
+        return None
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ConfigurationError(
+            "no API key: set HARBOUR_API_KEY (it is never an argument, which others could read)"
+        )
+    host = base_url(None).authority
+    try:
+        key = getpass.getpass(f"API key for {host} (not shown): ", stream=sys.stderr)
+    except EOFError:
+        key = ""
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    if not key:
+        raise ConfigurationError("no API key was given")
+    return key
+
+
+@asynccontextmanager
+async def open_session(key: str | None, *, url: str | None = None) -> AsyncIterator[HarbourSession]:
+    """A session whose failures know the host.
+
+    key: what ``ask_for_key`` gave, or a sandbox's key.
+    url: a sandbox's base URL; None: HARBOUR_BASE_URL, or Harbour's own.
+    """
+    host = base_url(url).authority
+    async with HarbourSession(key, base_url=url) as harbour:
+        try:
+            yield harbour
+        except BaseException as error:
+            for leaf in leaves(error):
+                if isinstance(leaf, HarbourError):
+                    leaf.add_note(host)  # read by _failures
+            raise

@@ -1,0 +1,296 @@
+"""Compare a listing with one's own records: what is missing here, what is extra, what changed.
+
+::
+
+    async for difference in reconcile(
+        harbour.verifications.list(),
+        database.execute("SELECT id, status FROM verifications"),
+        key=(None, lambda row: row[0]),
+        fingerprint=(lambda v: v.status, lambda row: row[1]),
+    ):
+        match difference:
+            case Missing(key, remote): ...
+            case Extra(key, local): ...
+            case Changed(key, remote, local, fields): ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from attrs import field, frozen
+
+from harbour_async._report import PagingReport
+from harbour_async._sides import Key, Remote, Side, before
+from harbour_async.errors import ConfigurationError, IncompleteListingError
+from harbour_async.models import InvalidRecord
+
+R = TypeVar("R")
+L = TypeVar("L")
+
+Fingerprint = Callable[[Any], object]
+
+__all__ = ["Changed", "Differences", "Extra", "Missing", "reconcile"]
+
+
+@frozen
+class Missing(Generic[R]):
+    """A record that is there and not here."""
+
+    key: Hashable
+    remote: R = field(repr=False)
+
+
+@frozen
+class Extra(Generic[L]):
+    """A record that is here and not there: it was deleted, or never was there."""
+
+    key: Hashable
+    local: L = field(repr=False)
+
+
+@frozen
+class Changed(Generic[R, L]):
+    """A record with another fingerprint there than here.
+
+    ``fields`` names what differs if both fingerprints are mappings, and is None otherwise.
+    """
+
+    key: Hashable
+    remote: R = field(repr=False)
+    local: L = field(repr=False)
+    fields: tuple[str, ...] | None = None
+
+
+def reconcile(
+    remote: AsyncIterable[R] | Iterable[R],
+    local: AsyncIterable[L] | Iterable[L],
+    *,
+    key: Key | tuple[Key | None, Key | None] | None = None,
+    fingerprint: Fingerprint | tuple[Fingerprint, Fingerprint],
+    ordered: bool = False,
+) -> Differences[R, L]:
+    """Compare two sides, in whatever order they come, and yield what differs.
+
+    Both sides are read at the same time. Records wait for their partner in memory, of each side
+    at most as many as the smaller side has; of the larger side only keys are remembered.
+
+    An ``Extra`` is only yielded once the remote listing has ended and is proved complete. If it
+    is not, everything else is yielded and IncompleteListingError is raised instead: people delete
+    by ``Extra``. A ``remote`` that is not a Pager is complete because you say so.
+
+    An InvalidRecord of the listing counts as present by its ``record_id``: it can be Missing, and
+    it is compared with nothing. While one without an id is there, or one that a function given as
+    ``on_invalid`` replaced or dropped, or ``key`` is a function, any local record might be it: then
+    IncompleteListingError takes the place of the extras.
+
+    remote: a Pager, or any iterable. A filtered Pager is compared inside its filter only: ``local``
+        must then be filtered in the same way.
+    local: an iterable of your own records as of one moment: a list, or one query. Its first item is
+        taken before the first remote request, so that a record that is created later is never
+        taken for an Extra. A list, set or dict is copied then.
+    key: what identifies an item; one function for both sides, or a pair (remote, local). None, for
+        both or in the pair, is the record's id.
+    fingerprint: what is compared of items with the same key, by ``==``; one function for both
+        sides, or a pair. Mappings give ``Changed.fields``.
+    ordered: both sides ascend by key. Then nothing waits and no keys are remembered, except the
+        Extras of a Pager.
+
+    Raises, while iterating, ConfigurationError for a key that comes twice on one side, is None, or
+    is out of order; IncompleteListingError as said; and what the sides and the functions raise.
+    Guide: "List verifications", "List webhooks".
+    """
+    remote_key, local_key = _pair("key", key)
+    fingerprints = _pair("fingerprint", fingerprint)
+    _check_source("remote", remote)
+    _check_source("local", local)
+    if getattr(remote, "resumed", False):
+        raise ConfigurationError(
+            "remote goes on from a resume token: what came before it would seem to be extra"
+        )
+    here = Side(local, local_key, ordered=ordered)
+    there = Remote(remote, remote_key, ordered=ordered, local=here)
+    return Differences(there, here, fingerprints, _merged if ordered else _matched)
+
+
+class Differences(Generic[R, L]):
+    """What ``reconcile`` gives: an asynchronous iterator that tasks may share.
+
+    Each difference goes to one of them. When one of them was cancelled while it waited, or the
+    comparison failed, it does not seem to have ended for the others: it raises.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        local: Side,
+        fingerprints: tuple[Fingerprint, Fingerprint],
+        compare: _Compare,
+    ) -> None:
+        self._sides = (remote, local)
+        self._found = compare(remote, local, fingerprints)
+        self._turn = asyncio.Lock()
+        self._ended = False
+        self._broken = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Missing[R] | Extra[L] | Changed[R, L]:
+        async with self._turn:
+            if self._broken:
+                raise IncompleteListingError(
+                    "this comparison was broken off before it had ended",
+                    report=self._sides[0].report or PagingReport(),
+                )
+            if self._ended:
+                raise StopAsyncIteration
+            try:
+                return await anext(self._found)
+            except StopAsyncIteration:
+                self._ended = True
+                raise
+            except BaseException:
+                self._broken = True
+                raise
+
+    async def aclose(self) -> None:
+        """Stop reading both sides; what is asked for afterwards raises, unless all was read."""
+        async with self._turn:
+            self._broken = not self._ended
+            await self._found.aclose()
+            for side in self._sides:
+                await side.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+_Found = AsyncGenerator[Any, None]
+_Compare = Callable[[Remote, Side, tuple[Fingerprint, Fingerprint]], _Found]
+
+
+async def _matched(
+    remote: Remote, local: Side, fingerprints: tuple[Fingerprint, Fingerprint]
+) -> _Found:
+    """Take from both sides by turns, local first; whoever comes second finds the partner."""
+    while not (local.ended and remote.ended):
+        for side, other in ((local, remote), (remote, local)):
+            if side.ended:
+                continue
+            entry = await side.take()
+            if entry is None:
+                for key, item in _drained(other.waiting):
+                    if difference := _single(key, item, other, remote):
+                        yield difference
+                continue
+            key, item = entry
+            if key in other.waiting:
+                partner = other.waiting.pop(key)
+                items = (partner, item) if other is remote else (item, partner)
+                if changed := _changed(key, *items, fingerprints):
+                    yield changed
+            elif not other.ended:
+                side.waiting[key] = item
+            elif difference := _single(key, item, side, remote):
+                yield difference
+    remote.raise_if_unsure()
+
+
+async def _merged(
+    remote: Remote, local: Side, fingerprints: tuple[Fingerprint, Fingerprint]
+) -> _Found:
+    """Go through both sides in step; the one whose key is lower has no partner."""
+    here, there = await local.take(), await remote.take()
+    unsure: list[Extra[Any]] = []
+    while here or there:
+        if there is None or (here is not None and before(here[0], there[0])):
+            assert here is not None
+            unsure.append(Extra(*here))
+            here = await local.take()
+        elif here is None or before(there[0], here[0]):
+            yield Missing(*there)
+            there = await remote.take()
+        else:
+            if changed := _changed(here[0], there[1], here[1], fingerprints):
+                yield changed
+            here, there = await local.take(), await remote.take()
+        if remote.ended and not remote.sure:
+            remote.withheld += len(unsure)
+            unsure.clear()
+        elif remote.ended or remote.report is None:
+            for extra in unsure:
+                yield extra
+            unsure.clear()
+    remote.raise_if_unsure()
+
+
+def _single(
+    key: Hashable, item: Any, side: Side, remote: Remote
+) -> Missing[Any] | Extra[Any] | None:
+    """What to say of an item that has no partner; nothing if it may have one after all."""
+    if side is remote:
+        return Missing(key, item)
+    if remote.sure:
+        return Extra(key, item)
+    remote.withheld += 1
+    return None
+
+
+def _changed(
+    key: Hashable, remote: Any, local: Any, fingerprints: tuple[Fingerprint, Fingerprint]
+) -> Changed[Any, Any] | None:
+    if isinstance(remote, InvalidRecord):
+        return None  # it is there, and that is all that can be said of it
+    there, here = fingerprints[0](remote), fingerprints[1](local)
+    if there == here:
+        return None
+    return Changed(key, remote, local, _fields(there, here))
+
+
+def _fields(there: object, here: object) -> tuple[str, ...] | None:
+    if not (isinstance(there, Mapping) and isinstance(here, Mapping)):
+        return None
+    names = dict.fromkeys([*there, *here])
+    absent = object()
+    return tuple(n for n in names if there.get(n, absent) != here.get(n, absent))
+
+
+def _drained(waiting: dict[Hashable, Any]) -> Iterator[tuple[Hashable, Any]]:
+    """What waits, in the order in which it came; each is let go of when it is given."""
+    while waiting:
+        key = next(iter(waiting))
+        yield key, waiting.pop(key)
+
+
+def _pair(name: str, given: Any) -> tuple[Any, Any]:
+    pair = given if isinstance(given, tuple) else (given, given)
+    optional = name == "key"
+    if len(pair) == 2 and all(callable(f) or (optional and f is None) for f in pair):
+        return pair
+    kind = "a function, None" if optional else "a function"
+    raise ConfigurationError(f"{name} must be {kind} or a pair (remote, local), not {given!r}")
+
+
+def _check_source(name: str, source: object) -> None:
+    if isinstance(source, str | bytes) or not isinstance(source, AsyncIterable | Iterable):
+        raise ConfigurationError(f"{name} must be an iterable of records, not {source!r:.80}")

@@ -1,0 +1,97 @@
+"""The harbour command in a process of its own, with a pipe or a terminal around it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import pty
+import signal
+import sys
+import termios
+from asyncio.subprocess import DEVNULL, PIPE
+from typing import Any
+
+from attrs import define, frozen
+
+from harbour_async.sandbox import Sandbox
+
+HARBOUR = [sys.executable, "-m", "harbour_async"]
+BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+
+
+@frozen
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@define
+class Shell:
+    """Runs commands against a sandbox."""
+
+    sandbox: Sandbox
+
+    command = HARBOUR
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            **BARE,
+            "HARBOUR_API_KEY": self.sandbox.api_key,
+            "HARBOUR_BASE_URL": self.sandbox.url,
+        }
+
+    async def start(self, *args: str, **env: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *HARBOUR, *args, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env={**self.env, **env}
+        )
+
+    async def run(self, *args: str, **env: str) -> Done:
+        """In a pipe, with nobody at a keyboard."""
+        process = await self.start(*args, **env)
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return Done(process.returncode, out, err.decode())
+
+    async def at_terminal(self, *args: str, typed: str = "", columns: int = 80, **env: str) -> Done:
+        """At a terminal, which shows stdout and stderr alike, and somebody who types."""
+        ours, theirs = pty.openpty()
+        env = {**self.env, "COLUMNS": str(columns), "TERM": "xterm", **env}
+        process = await asyncio.create_subprocess_exec(
+            *HARBOUR, *args, stdin=theirs, stdout=theirs, stderr=theirs, env=env,
+            start_new_session=True, preexec_fn=_take_terminal,
+        )  # fmt: skip
+        os.close(theirs)
+        shown = await asyncio.to_thread(_answered, ours, typed.encode())
+        code = await process.wait()
+        return Done(code, shown, "")
+
+
+def _take_terminal() -> None:
+    """So that Ctrl-C is a signal, and the key is asked for where nothing can be piped in."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _answered(terminal: int, typed: bytes) -> bytes:
+    """All that is shown; the answer is typed when there is a question."""
+    shown = b""
+    with open(terminal, "r+b", buffering=0) as file:
+        try:
+            while chunk := file.read(65536):
+                shown += chunk
+                if typed and shown.rstrip().endswith((b":", b"?")):
+                    file.write(typed)
+                    typed = b""
+        except OSError:  # how Linux says that the other end was closed
+            pass
+    return shown
