@@ -24,7 +24,7 @@ class Caller:
     def __init__(
         self, *, budget: Budget, retry: Retry, api_key: str, connect: Callable[[], Transport]
     ) -> None:
-        self._budget = budget
+        self.budget = budget
         self._retry = retry
         self._secret = api_key.encode()
         self._connect = connect
@@ -52,14 +52,14 @@ class Caller:
         # No coroutine of its own: of a thousand calls at once each frame is one more thing that
         # the garbage collector looks at.
         return retried(
-            self._attempt, request, priority, deadline, policy=self._retry, pause=self._budget.pause
+            self._attempt, request, priority, deadline, policy=self._retry, pause=self.budget.pause
         )
 
     async def _attempt(self, request: Request, priority: Priority, deadline: float | None) -> bytes:
         self.check_open()
         if self._transport is None:
             self._transport = self._connect()
-        slot = await self._budget.acquire(priority, deadline=deadline)
+        slot = await self.budget.acquire(priority, deadline=deadline)
         if self.closed:  # meanwhile
             slot.unsent()
             self.check_open()

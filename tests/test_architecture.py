@@ -19,8 +19,8 @@ LAYERS = [
     {"_decoding", "_wire"},
     {"_transport", "_retry", "budget"},
     {"_caller", "pagination", "resources"},
-    {"session"},
-    {"cli", "pytest_plugin"},
+    {"session", "export"},
+    {"cli", "integrations", "pytest_plugin"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -30,7 +30,9 @@ OWNERS = {
     "aiolimiter": {"budget"},
     "backoff": {"_retry"},
     "cattrs": {"_decoding"},
+    "dlt": {"integrations"},
     "msgspec": {"_decoding"},
+    "pyarrow": {"export"},
     "redis": {"budget"},
     "rich": {"cli"},
     "typer": {"cli"},

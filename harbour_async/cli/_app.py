@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harbour_async.cli._demo import demo as run_demo
+from harbour_async.cli._export import export
 from harbour_async.cli._sandbox import sandbox
 from harbour_async.errors import ConfigurationError, HarbourError
 
@@ -42,6 +43,9 @@ def demo(
         asyncio.run(run_demo(out=out, records=records, live=live))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+app.command()(export)
 
 
 def run() -> None:

@@ -128,7 +128,9 @@ class Resource:
             return decode_rows(record, answer, key=key)
 
         listing = repr((path, sorted(params.items()), key))
-        return Pager(fetch, listing=listing, order=order, **walk)
+        pager: Pager[Any] = Pager(fetch, listing=listing, order=order, **walk)
+        pager._record, pager._budget = record, self._caller.budget
+        return pager
 
 
 def _page_request(path: str, filters: str, number: int, size: int) -> Request:
