@@ -69,16 +69,20 @@ async def batches(pager: Listing) -> AsyncIterator[Any]:
     shape = schema(columns)
     lines: list[bytes] = []
     lost_proof = None
+    pages = pager.pages()
     try:
-        async for record in pager:
-            if not isinstance(record, columns.record):
-                raise record.error
-            lines.append(columns.line(record))
-            if len(lines) == ROWS:
-                yield batch(lines, columns, shape)
-                lines = []
+        async for page in pages:
+            for record in page.items:
+                if not isinstance(record, columns.record):
+                    raise record.error
+                lines.append(columns.line(record))
+            if len(lines) >= ROWS:
+                yield batch(lines[:ROWS], columns, shape)
+                del lines[:ROWS]
     except IncompleteListingError as error:  # everything found comes first
         lost_proof = error
+    finally:
+        await pages.aclose()
     if lines:
         yield batch(lines, columns, shape)
     if lost_proof:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 from attrs import evolve
@@ -60,15 +59,6 @@ class AllEvents:
         now = PagingReport() if self._current is None else self._current.report
         both = together(self._before, now)
         return evolve(both, complete=False, reason=_UNPROVED, total_first=None, total_last=None)
-
-    def __aiter__(self) -> AsyncGenerator[Any, None]:
-        return self._records()
-
-    async def _records(self) -> AsyncGenerator[Any, None]:
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
-                for record in page.items:
-                    yield record
 
     async def pages(self) -> AsyncGenerator[Page[Any], None]:
         """The pages of all walks, one after the other."""
