@@ -3,71 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import enum
-import errno
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from attrs import define, field
 
+from harbour_async.cli._export_jobs import (
+    Job,
+    Wanted,
+    What,
+    jobs_of,
+    names_of,
+    pairs_of,
+    since_when,
+)
 from harbour_async.cli._progress import Progress
 from harbour_async.errors import ConfigurationError, HarbourError
-from harbour_async.export import ExportError, ExportReport, export as run_export
-from harbour_async.export._columns import choose
+from harbour_async.export import ExportReport
 from harbour_async.export._disk import write_whole
-from harbour_async.export._events import AllEvents
-from harbour_async.export._files import FORMATS
-from harbour_async.export._since import LAST, export_since
-from harbour_async.models import Verification, Webhook
 from harbour_async.session import HarbourSession
-
-_RECORDS = {"verifications": Verification, "webhooks": Webhook}
-
-
-class What(enum.StrEnum):
-    """What can be exported."""
-
-    VERIFICATIONS = "verifications"
-    WEBHOOKS = "webhooks"
-    EVENTS = "events"
-    ALL = "all"
-
-
-@define
-class _Wanted:
-    """The command's options, checked."""
-
-    what: What
-    out: str
-    format: str | None
-    search: str | None
-    metadata: dict[str, str]
-    since: datetime | str | None
-    fields: list[str] | None
-    exclude: list[str]
-    max_items: int | None
-    restart: bool
-
-    def __attrs_post_init__(self) -> None:
-        what = self.what
-        if self.metadata and what is not What.VERIFICATIONS:
-            raise ConfigurationError("--metadata works for verifications only")
-        if self.search is not None and what is What.EVENTS:
-            raise ConfigurationError("--search does not work for events")
-        if self.since is not None and what is not What.VERIFICATIONS:
-            raise ConfigurationError("--since works for verifications only: of nothing else the "
-                                     "API says when it was updated")  # fmt: skip
-        if what is What.ALL and self.out == "-":
-            raise ConfigurationError("all makes several files: --out names a folder for them")
 
 
 @define
@@ -122,9 +83,9 @@ def export(
     Whatever interrupts it, the same command goes on where it stopped. Exit code 3 means done, but
     not proved complete, or with invalid records beside the file.
     """
-    wanted = _Wanted(
-        what, out, format, search, _pairs(metadata or []), _since(since),
-        None if fields is None else _names(fields), _names(exclude or ""), max_items, restart,
+    wanted = Wanted(
+        what, out, format, search, pairs_of(metadata or []), since_when(since),
+        None if fields is None else names_of(fields), names_of(exclude or ""), max_items, restart,
     )  # fmt: skip
     outcome = _Outcome()
     try:
@@ -137,7 +98,7 @@ def export(
     raise typer.Exit(_conclude(outcome, manifest))
 
 
-async def _main(wanted: _Wanted, sandbox: int | None, outcome: _Outcome) -> int:
+async def _main(wanted: Wanted, sandbox: int | None, outcome: _Outcome) -> int:
     """143 if somebody asked the process to end, 0 otherwise."""
     task = asyncio.current_task()
     assert task is not None
@@ -151,7 +112,7 @@ async def _main(wanted: _Wanted, sandbox: int | None, outcome: _Outcome) -> int:
     try:
         async with _session(sandbox) as harbour:
             with Progress(harbour.budget) as progress:
-                jobs = _jobs(wanted, harbour, progress)
+                jobs = jobs_of(wanted, harbour, progress)
                 await asyncio.gather(*(_one(outcome, name, job) for name, job in jobs.items()))
     except asyncio.CancelledError:
         if not asked_to_end:
@@ -172,9 +133,6 @@ async def _session(sandbox: int | None) -> AsyncIterator[HarbourSession]:
         yield await stack.enter_async_context(harbour)
 
 
-Job = Callable[[], Coroutine[Any, Any, ExportReport]]
-
-
 async def _one(outcome: _Outcome, name: str, job: Job) -> None:
     """One export to its end; another's failure does not stop it."""
     try:
@@ -185,76 +143,6 @@ async def _one(outcome: _Outcome, name: str, job: Job) -> None:
     except asyncio.CancelledError as error:
         outcome.notes += getattr(error, "__notes__", ())
         raise
-
-
-def _jobs(wanted: _Wanted, harbour: HarbourSession, progress: Progress) -> dict[str, Job]:
-    if wanted.what is not What.ALL:
-        return {wanted.what.value: _job(wanted.what.value, wanted, harbour, progress)}
-    folder = Path(wanted.out)
-    names = _RECORDS if wanted.format is None else dict(_RECORDS)
-    choices = {name: _of_record(wanted, name) for name in names}
-    _make_folder(folder)
-    suffix = wanted.format or "jsonl"
-    if suffix not in FORMATS:
-        raise ConfigurationError(f"--format must be one of {', '.join(FORMATS)}, not {suffix!r}")
-    jobs = {}
-    for name, (fields, exclude) in choices.items():
-        each = _Wanted(
-            What(name), str(folder / f"{name}.{suffix}"), suffix, wanted.search, {}, None,
-            fields, exclude, wanted.max_items, wanted.restart,
-        )  # fmt: skip
-        jobs[name] = _job(name, each, harbour, progress)
-    return jobs
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ConfigurationError(f"--out {folder} is a file: all needs a folder")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(f"{folder}: {error.strerror}", error.errno) from error
-
-
-def _of_record(wanted: _Wanted, name: str) -> tuple[list[str] | None, list[str]]:
-    """Of the fields asked for those that this record has; each must be in one of them."""
-    every = {n: choose(record).names for n, record in _RECORDS.items()}
-    for asked in (*(wanted.fields or ()), *wanted.exclude):
-        if not any(asked in names for names in every.values()):
-            raise ConfigurationError(f"neither verifications nor webhooks have a field {asked!r}")
-    own = every[name]
-    fields = None if wanted.fields is None else [f for f in wanted.fields if f in own]
-    return fields, [f for f in wanted.exclude if f in own]
-
-
-def _job(name: str, wanted: _Wanted, harbour: HarbourSession, progress: Progress) -> Job:
-    chosen: dict[str, Any] = {
-        "format": wanted.format,
-        "fields": wanted.fields,
-        "exclude": wanted.exclude,
-        "restart": wanted.restart,
-        "on_progress": partial(progress.update, name),
-    }
-    if wanted.since is not None:
-        verifications: Any = harbour.verifications
-        changes = partial(
-            verifications.changes, **_filters(wanted), max_items=wanted.max_items,
-            on_invalid="keep",
-        )  # fmt: skip
-        return partial(export_since, changes, wanted.out, wanted.since, **chosen)
-    return partial(run_export, _listing(wanted, harbour), wanted.out, **chosen)
-
-
-def _listing(wanted: _Wanted, harbour: HarbourSession) -> Any:
-    if wanted.what is What.EVENTS:
-        return AllEvents(harbour.webhooks, max_items=wanted.max_items)
-    if wanted.what is What.WEBHOOKS:
-        return harbour.webhooks.list(search=wanted.search, max_items=wanted.max_items)
-    return harbour.verifications.list(**_filters(wanted), max_items=wanted.max_items)
-
-
-def _filters(wanted: _Wanted) -> dict[str, Any]:
-    return {"search": wanted.search, "metadata": wanted.metadata or None}
 
 
 def _conclude(outcome: _Outcome, manifest: Path | None) -> int:
@@ -271,8 +159,7 @@ def _conclude(outcome: _Outcome, manifest: Path | None) -> int:
 
 def _failed(outcome: _Outcome) -> int:
     first = outcome.errors[0]
-    if isinstance(first, ExportError) and first.errno == errno.EPIPE:
-        # Whoever read has had enough. Nothing may be flushed to it at exit.
+    if isinstance(first, BrokenPipeError):  # nothing may be flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     _say(*(f"harbour: {error}" for error in outcome.errors), *outcome.notes)
@@ -300,34 +187,6 @@ def _manifest(reports: dict[str, ExportReport]) -> bytes:
             "exports": {name: report.manifest() for name, report in reports.items()},
         }
     return json.dumps(document, indent=2).encode() + b"\n"
-
-
-def _since(text: str | None) -> datetime | str | None:
-    if text is None or text == LAST:
-        return text
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ConfigurationError(
-            f"--since must be last, or a moment with its zone like 2026-01-01T00:00Z, not {text!r}"
-        )
-    return moment
-
-
-def _pairs(given: list[str]) -> dict[str, str]:
-    pairs = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise ConfigurationError(f"--metadata must be like key=value, not {pair!r}")
-        pairs[name] = value
-    return pairs
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _say(*lines: str) -> None:

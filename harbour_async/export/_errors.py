@@ -14,3 +14,7 @@ class ExportError(HarbourError, OSError):
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
         self.errno = errno
+
+
+class ReaderGoneError(ExportError, BrokenPipeError):
+    """Whoever read stdout has had enough, as ``head`` has."""

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from attrs import define, evolve, field
@@ -198,7 +199,7 @@ class Job:
 
 @define
 class _Walk:
-    """The walk of one run, and its checkpoints."""
+    """The walk of one run, and its checkpoints, which are written while it goes on."""
 
     spool: Spool
     columns: Columns
@@ -208,20 +209,19 @@ class _Walk:
     on_progress: OnProgress | None
     _next_save: float = 0.0
     _appending: bool = False
+    _saving: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         try:
             unproved = await self._read()
+            await self._saved()
         except BaseException:
-            # Bytes of a page that was cut short do not count: the last checkpoint stands then.
-            if not self._appending and self.spool.state.yielded:
-                with suppress(OSError):
-                    self._advance()
-                    self.spool.save()
+            await self._save_the_rest()
             raise
         self._advance()
         self.spool.state = evolve(self.spool.state, unproved=unproved, walked=True)
-        await in_thread(self.spool.save)
+        self._save()
+        await self._saved()
 
     async def _read(self) -> bool:
         """Whether a proof was owed and failed."""
@@ -232,10 +232,7 @@ class _Walk:
                 self._appending = True
                 self.spool.append(page.items, self.columns)
                 self._appending = False
-                if time.monotonic() >= self._next_save:
-                    self._advance()
-                    await in_thread(self.spool.save)
-                    self._next_save = time.monotonic() + SAVE_EVERY
+                await self._save_if_due()
                 if self.on_progress is not None:
                     self.on_progress(self._report())
         except IncompleteListingError:
@@ -243,6 +240,13 @@ class _Walk:
         finally:
             await pages.aclose()
         return False
+
+    async def _save_if_due(self) -> None:
+        if time.monotonic() >= self._next_save and (self._saving is None or self._saving.done()):
+            await self._saved()
+            self._advance()
+            self._save()
+            self._next_save = time.monotonic() + SAVE_EVERY
 
     def _advance(self) -> None:
         """Let the next checkpoint speak of this moment."""
@@ -253,18 +257,29 @@ class _Walk:
             sent=self.sent.recent(),
         )
 
+    def _save(self) -> None:
+        """Wait for the disk in a thread: it may take a while, and the network need not wait."""
+        work = partial(self.spool.save, self.spool.state)
+        self._saving = asyncio.ensure_future(asyncio.to_thread(work))
+
+    async def _saved(self) -> None:
+        """Raise what the last checkpoint failed with."""
+        if self._saving is not None:
+            await asyncio.shield(self._saving)
+
+    async def _save_the_rest(self) -> None:
+        """A failed walk keeps what it has, as far as the disk still takes it."""
+        if self._saving is not None:
+            await asyncio.wait({self._saving})
+            self._saving.exception()  # the error that ended the walk is the one to be raised
+        # Bytes of a page that was cut short do not count: the last checkpoint stands then.
+        if not self._appending and self.spool.state.yielded:
+            with suppress(OSError):
+                self._advance()
+                self.spool.save(self.spool.state)
+
     def _report(self) -> PagingReport:
         return together(self.before, self.pager.report)
-
-
-async def in_thread(work: Callable[[], None]) -> None:
-    """Wait for the disk beside the event loop; when cancelled, wait all the same."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
 
 
 def sent_before(checkpoint: Path) -> list[float]:

@@ -59,13 +59,16 @@ class Spool:
             invalid=self.state.invalid + len(invalid),
         )
 
-    def save(self) -> None:
-        """Sync what was written, then move the checkpoint."""
+    def save(self, state: Checkpoint) -> None:
+        """Sync what was written, then move the checkpoint to ``state``.
+
+        More may be appended meanwhile: ``state`` does not count it.
+        """
         _disk.sync(self._fd, self.files.spool)
-        if self.state.invalid_offset:
+        if state.invalid_offset:
             _disk.sync(self._invalid_fd, self.files.invalid_spool)
-        self.state.save(self.files.checkpoint)
-        self.saved = self.state
+        state.save(self.files.checkpoint)
+        self.saved = state
 
     def chunks(self) -> Iterator[list[bytes]]:
         """The lines that count, without their line breaks."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError, IncompleteListingError
 from harbour_async.export._columns import Columns
-from harbour_async.export._errors import ExportError
+from harbour_async.export._errors import ExportError, ReaderGoneError
 from harbour_async.export._listing import Listing
 from harbour_async.export._report import ExportReport
 
@@ -64,5 +64,7 @@ def _write(data: bytes) -> None:
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+    except BrokenPipeError as error:
+        raise ReaderGoneError("stdout: nobody reads any more", error.errno) from error
     except OSError as error:
         raise ExportError(f"stdout: {error.strerror}", error.errno) from error

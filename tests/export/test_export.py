@@ -6,14 +6,16 @@ import csv
 import hashlib
 import json
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
 import pytest
 
-from harbour_async import ConfigurationError, DecodeError, PagingReport, to_json
-from harbour_async.export import export
+from harbour_async import ConfigurationError, DecodeError, to_json
+from harbour_async.export import _disk, export
 from tests.export.support import lines, listing, names, record, served
 
 
@@ -167,21 +169,31 @@ async def test_a_link_is_followed_to_the_file_it_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-async def test_files_are_the_owners_alone_from_the_first_byte(suffix: str, tmp_path: Path) -> None:
+async def test_files_are_the_owners_alone_from_the_first_byte(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     modes: set[tuple[str, int]] = set()
+    real = {name: getattr(_disk, name) for name in ("write", "sync", "replace")}
 
-    def look(_: PagingReport) -> None:
-        modes.update((path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir())
+    def looking(name: str) -> Callable[..., Any]:
+        def change(*args: Any) -> None:
+            for path in tmp_path.iterdir():
+                with suppress(FileNotFoundError):
+                    modes.add((path.name, path.stat().st_mode & 0o777))
+            real[name](*args)
 
+        return change
+
+    for name in real:
+        monkeypatch.setattr(_disk, name, looking(name))
     before = os.umask(0)
     try:
-        pager = listing([record(n) for n in range(250)])
-        await export(pager, tmp_path / f"v.{suffix}", on_progress=look)
-        look(PagingReport())
+        await export(listing([record(n) for n in range(250)]), tmp_path / f"v.{suffix}")
     finally:
         os.umask(before)
     assert {mode for _, mode in modes} == {0o600}
-    assert {f"v.{suffix}", f"v.{suffix}.spool", f"v.{suffix}.checkpoint"} <= {n for n, _ in modes}
+    assert (tmp_path / f"v.{suffix}").stat().st_mode & 0o777 == 0o600
+    assert {f"v.{suffix}.spool", f"v.{suffix}.checkpoint.new"} <= {n for n, _ in modes}
 
 
 async def test_the_old_file_stands_until_the_new_one_does(tmp_path: Path) -> None:
