@@ -13,18 +13,7 @@ import pytest
 
 from harbour_async import ConfigurationError, IncompleteListingError, RateLimit
 from harbour_async.integrations.dlt import harbour_source
-from harbour_async.resources import Verifications
 from harbour_async.sandbox import Sandbox
-from tests.export.changes import Changes
-
-
-@pytest.fixture(autouse=True)
-def _changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def changes(self: Verifications, since: datetime, **options: Any) -> Changes:
-        return Changes(lambda: self.list(complete=False), since, **options)
-
-    monkeypatch.setattr(Verifications, "changes", changes)
-
 
 FOLDERS = {"duckdb": None, "filesystem": "parquet"}
 
@@ -120,7 +109,8 @@ async def test_what_is_not_proved_marks_nothing(tmp_path: Path, sandbox: Sandbox
     await warehouse.load(sandbox)
     before = warehouse.verifications()
     sandbox.delete(1)
-    sandbox.update(sandbox.verification_ids()[0], created_at=None)
+    undated = {"items": [{"verification_id": "undated"}], "total": 1}
+    sandbox.fail(200, body=undated, path="/verifications", times=None)
     with pytest.raises(Exception, match="proved") as caught:
         await warehouse.load(sandbox, full=True)
     assert isinstance(root(caught.value), IncompleteListingError)

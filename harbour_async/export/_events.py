@@ -40,11 +40,10 @@ class AllEvents:
     def _identity(self) -> str:
         return "events"
 
-    def _from(self, token: str, given: int = 0) -> AllEvents:
+    def _from(self, token: str) -> AllEvents:
         rest = AllEvents(self._webhooks, max_items=self.facts.max_items)
-        rest._given = given
         try:
-            rest._left, rest._token = json.loads(token)
+            rest._left, rest._token, rest._given = json.loads(token)
         except (ValueError, TypeError):
             raise ConfigurationError("resume: this is not a token of all events") from None
         return rest
@@ -52,7 +51,7 @@ class AllEvents:
     @property
     def resume_token(self) -> str:
         token = self._token if self._current is None else self._current.resume_token
-        return json.dumps([self._left, token])
+        return json.dumps([self._left, token, self._given])
 
     @property
     def report(self) -> PagingReport:

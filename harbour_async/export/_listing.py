@@ -6,7 +6,7 @@ import ast
 from collections.abc import AsyncIterator
 from typing import Any, Protocol, Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from harbour_async._report import PagingReport
 from harbour_async.budget import Budget
@@ -33,7 +33,7 @@ class Listing(Protocol):
     def report(self) -> PagingReport: ...
     @property
     def _identity(self) -> str: ...
-    def _from(self, token: str, given: int = 0) -> Self: ...
+    def _from(self, token: str) -> Self: ...
 
 
 @frozen
@@ -68,6 +68,14 @@ def facts(listing: Listing) -> Facts:
     )
 
 
+def going_on(listing: Listing, token: str, given: int) -> Listing:
+    """The rest of a listing, of which ``given`` records were yielded before ``token``."""
+    rest = listing._from(token)
+    if isinstance(rest, Pager) and rest._options.max_items is not None:
+        rest._options = evolve(rest._options, max_items=rest._options.max_items - given)
+    return rest
+
+
 def _about(listing: str) -> str:
-    path, params = ast.literal_eval(listing)
+    path, params, *_ = ast.literal_eval(listing)
     return " ".join([path, *(f"{name}={value}" for name, value in params)])

@@ -20,7 +20,7 @@ from harbour_async.export._checkpoint import Asked, Checkpoint, load, together
 from harbour_async.export._columns import Columns, choose
 from harbour_async.export._files import Files, files_at, format_of
 from harbour_async.export._limit import SentLately
-from harbour_async.export._listing import Facts, Listing, facts
+from harbour_async.export._listing import Facts, Listing, facts, going_on
 from harbour_async.export._make import Made, make, writer_of
 from harbour_async.export._report import ExportReport
 from harbour_async.export._spool import Spool, open_spool, resumed
@@ -154,7 +154,9 @@ class Job:
         if max_items is not None and before.yielded >= max_items:
             spool.state = evolve(before, walked=True)
             return
-        pager = self.pager._from(before.token, before.yielded) if before.runs > 1 else self.pager
+        pager = self.pager
+        if before.runs > 1:
+            pager = going_on(pager, before.token, before.yielded)
         walk = _Walk(spool, self.columns, pager, before.report, sent, self.on_progress)
         notes = asyncio.create_task(sent.keep_noting(), name="harbour-export-notes")
         try:

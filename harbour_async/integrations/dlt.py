@@ -137,7 +137,7 @@ def harbour_source(
 
 
 def _changes(harbour: HarbourSession, start: datetime, token: str | None) -> Any:
-    verifications: Any = harbour.verifications
+    verifications = harbour.verifications
     if token is None:
         return verifications.changes(start)
     return verifications.changes(start, resume=token, lookback=LOOKBACK)

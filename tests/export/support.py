@@ -22,15 +22,17 @@ def record(number: int, **fields: Any) -> dict[str, Any]:
     return {"verification_id": f"v{number}", "created_at": moment, "updated_at": moment} | fields
 
 
-def listing(records: Sequence[dict[str, Any]], **options: Any) -> Pager[Verification]:
-    """A pager over records in the order of the list, newest first."""
+def listing(
+    records: Sequence[dict[str, Any]], key: str = "created_at", **options: Any
+) -> Pager[Verification]:
+    """A pager over records in the order of the list: newest first, if nothing else is said."""
 
     async def fetch(page: int, size: int) -> Rows[Verification]:
         items = records[(page - 1) * size : page * size]
         body = {"items": items, "total": len(records), "page": page, "size": size}
-        return decode_rows(Verification, json.dumps(body).encode())
+        return decode_rows(Verification, json.dumps(body).encode(), key=key)
 
-    pager = Pager(fetch, listing="('verifications', [])", **options)
+    pager = Pager(fetch, listing=f"('verifications', [], '{key}')", **options)
     pager._record = Verification
     return pager
 

@@ -13,10 +13,9 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from harbour_async import ConfigurationError, PagingReport
+from harbour_async import ConfigurationError, Pager, Verification
 from harbour_async.export import _run
 from harbour_async.export._since import LOOKBACK, export_since
-from tests.export.changes import Changes
 from tests.export.support import NEWEST, lines, listing, names, record
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
@@ -45,11 +44,22 @@ class World:
         new = {"verification_id": own_id, "created_at": moment, "updated_at": moment}
         self.records[own_id] = new | {"status": "started"}
 
-    def changes(self, since: datetime, **options: Any) -> Changes:
-        return Changes(lambda: listing(self.newest_first()), since, **options)
-
-    def newest_first(self) -> list[dict[str, Any]]:
-        return sorted(self.records.values(), key=lambda r: r["created_at"], reverse=True)
+    def changes(
+        self,
+        since: datetime,
+        lookback: timedelta = timedelta(0),
+        **options: Any,
+    ) -> Pager[Verification]:
+        """As ``verifications.changes``, three records a page."""
+        oldest_first = sorted(self.records.values(), key=lambda r: r["updated_at"] or "")
+        return listing(
+            oldest_first,
+            key="updated_at",
+            order="updated_at ASC",
+            since=int(since.timestamp()) * 1_000_000,
+            lookback=int(lookback.total_seconds()) * 1_000_000,
+            **{"page_size": 3, **options},
+        )
 
 
 def statuses(path: Path) -> dict[str, str]:
@@ -155,7 +165,7 @@ async def test_a_row_that_is_later_than_what_was_read_stays(tmp_path: Path) -> N
 async def test_last_looks_five_minutes_back(tmp_path: Path) -> None:
     seen = []
 
-    def changes(since: datetime, **options: Any) -> Changes:
+    def changes(since: datetime, **options: Any) -> Pager[Verification]:
         seen.append(options)
         return world.changes(since, **options)
 
@@ -172,31 +182,12 @@ async def test_a_proof_that_failed_does_not_move_the_checkpoint(tmp_path: Path) 
     before = (tmp_path / "v.jsonl.since.json").read_bytes()
     world.update("v1", status="completed")
 
-    def unproved(since: datetime, **options: Any) -> Any:
-        pager = world.changes(since, **options)
-        return Unproved(pager)
-
+    world.records["v2"]["updated_at"] = None
+    unproved = world.changes
     report = await export_since(unproved, target, "last")
     assert report.unproved
     assert statuses(target) == remote(world)
     assert (tmp_path / "v.jsonl.since.json").read_bytes() == before
-
-
-class Unproved:
-    """A walk that ends without its proof."""
-
-    def __init__(self, changes: Changes) -> None:
-        self._changes = changes
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._changes, name)
-
-    async def pages(self) -> Any:
-        from harbour_async import IncompleteListingError
-
-        async for page in self._changes.pages():
-            yield page
-        raise IncompleteListingError("not proved", report=PagingReport())
 
 
 @pytest.mark.parametrize(
