@@ -19,8 +19,8 @@ LAYERS = [
     {"_decoding", "_wire", "_keys", "_response", "_fork"},
     {"_transport", "_retry", "budget", "_lifetime"},
     {"_caller", "pagination", "resources"},
-    {"session", "reconcile", "_sides"},
-    {"cli", "pytest_plugin", "__main__"},
+    {"session", "export", "reconcile", "_sides"},
+    {"cli", "integrations", "pytest_plugin", "__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -30,7 +30,9 @@ OWNERS = {
     "aiolimiter": {"budget"},
     "backoff": {"_retry"},
     "cattrs": {"_decoding"},
+    "dlt": {"integrations"},
     "msgspec": {"_decoding"},
+    "pyarrow": {"export"},
     "redis": {"budget"},
     "rich": {"cli"},
     "typer": {"cli"},

@@ -20,7 +20,10 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-async def test_the_examples_run(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_examples_run(
+    document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     async with Sandbox(verifications=230, webhooks=3, rate_limit=None) as sandbox:
         monkeypatch.setenv("HARBOUR_API_KEY", sandbox.api_key)
         monkeypatch.setenv("HARBOUR_BASE_URL", sandbox.url)

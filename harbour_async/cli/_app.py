@@ -11,6 +11,7 @@ import typer
 from harbour_async.cli import _run, _verifications, _webhooks
 from harbour_async.cli._demo import demo as run_demo
 from harbour_async.cli._diff import diff as run_diff
+from harbour_async.cli._export import export
 from harbour_async.cli._options import Json
 from harbour_async.cli._sandbox import sandbox
 from harbour_async.errors import HarbourError
@@ -87,6 +88,9 @@ def diff(
     Exit codes: 0 equal, 1 different, 2 anything else.
     """
     raise typer.Exit(run_diff(old, against, as_json=as_json))
+
+
+app.command()(export)
 
 
 def run() -> None:

@@ -58,6 +58,10 @@ class Pager(Generic[T]):
     Raises ConfigurationError at once for arguments that cannot be used.
     """
 
+    # Set by the resource that made the pager: what it lists, and whose budget its requests use.
+    _record: type[Any] | None = None
+    _budget: Any = None
+
     def __init__(
         self,
         fetch: Fetch[T],

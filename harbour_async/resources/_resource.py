@@ -180,7 +180,9 @@ class Resource:
             return await caller.call(request, read, priority=lane, deadline=deadline)
 
         listing = repr((path, sorted(pairs), key))
-        return Pager(fetch, listing=listing, order=order, **walk)
+        pager: Pager[Any] = Pager(fetch, listing=listing, order=order, **walk)
+        pager._record, pager._budget = record, caller.budget
+        return pager
 
 
 def _body_read_by(decode: Callable[[bytes], T]) -> Callable[[Call], T]:

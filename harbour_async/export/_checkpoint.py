@@ -1,0 +1,105 @@
+"""Where an export stands: what it was asked for, and how far the spool and the walk have come."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import field, frozen
+
+from harbour_async._report import PagingReport
+from harbour_async.errors import ConfigurationError
+from harbour_async.export import _disk
+
+VERSION = 1
+
+
+@frozen
+class Asked:
+    """What an export was asked for; only the same may go on with its spool."""
+
+    listing: str
+    identity: str = field(repr=False)
+    format: str
+    fields: list[str]
+    max_items: int | None = None
+    since: str | None = None
+
+    def differences(self, kept: Asked) -> str:
+        """Both sides of everything that differs."""
+        ours, theirs = attrs.asdict(self), attrs.asdict(kept)
+        if ours["listing"] != theirs["listing"]:
+            ours.pop("identity")
+        return "; ".join(
+            f"{name}: kept {_shown(theirs[name])}, asked {_shown(ours[name])}"
+            for name in ours
+            if ours[name] != theirs[name]
+        )
+
+
+def _shown(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+@frozen
+class Checkpoint:
+    """``offset`` and ``invalid_offset`` are the bytes of the two spools that count.
+
+    ``report`` is the account of all runs; ``walked`` says that the listing was read to its end,
+    ``unproved`` that a proof was owed and failed, ``sent`` when requests were sent that may still
+    count against the limit (seconds since 1970).
+    """
+
+    asked: Asked
+    token: str
+    offset: int = 0
+    invalid_offset: int = 0
+    yielded: int = 0
+    invalid: int = 0
+    runs: int = 1
+    walked: bool = False
+    unproved: bool = False
+    report: PagingReport = field(factory=PagingReport)
+    sent: list[float] = field(factory=list)
+
+    def save(self, path: Path) -> None:
+        document = {"version": VERSION, **attrs.asdict(self)}
+        _disk.write_whole(path, json.dumps(document).encode())
+
+
+def load(path: Path) -> Checkpoint | None:
+    """The checkpoint at ``path``, if there is one; ConfigurationError if it cannot be read."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        document = json.loads(text)
+        if document.pop("version") != VERSION:
+            raise ValueError("another version")
+        asked = Asked(**document.pop("asked"))
+        return Checkpoint(asked, report=report_from(document.pop("report")), **document)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ConfigurationError(
+            f"{path} is damaged, or of another version of the library: "
+            "begin anew with --restart (restart=True)"
+        ) from None
+
+
+def report_from(document: dict[str, Any]) -> PagingReport:
+    known = {a.name for a in attrs.fields(PagingReport)}
+    return PagingReport(**{name: value for name, value in document.items() if name in known})
+
+
+_SUMS = {"requests", "pages", "yielded", "invalid", "duplicates_dropped", "gaps_repaired"}
+
+
+def together(before: PagingReport, now: PagingReport) -> PagingReport:
+    """One account of two parts of a walk."""
+    sums = {a.name: getattr(before, a.name) + getattr(now, a.name)
+            for a in attrs.fields(PagingReport) if a.name in _SUMS}  # fmt: skip
+    first = now.total_first if before.total_first is None else before.total_first
+    last = before.total_last if now.total_last is None else now.total_last
+    return attrs.evolve(now, total_first=first, total_last=last, **sums)

@@ -1,0 +1,93 @@
+"""Every change an export makes on disk. Files are readable by their owner alone.
+
+All of it goes through these functions, so that a test can break off at any of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harbour_async.export._errors import ExportError
+
+_OWNER_ONLY = 0o600
+
+
+@contextmanager
+def _typed(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ExportError(f"{path}: {error.strerror or error}", error.errno) from error
+
+
+def open_private(path: Path, *, keep: bool = False) -> int:
+    """A descriptor to write to; ``keep`` what is in the file, or begin with an empty one."""
+    with _typed(path):
+        if not keep:
+            path.unlink(missing_ok=True)
+        # Links are not followed: in a shared folder somebody else might have put one there.
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _OWNER_ONLY)
+        os.fchmod(fd, _OWNER_ONLY)
+        return fd
+
+
+def write(fd: int, data: bytes, path: Path) -> None:
+    """All of ``data`` at the descriptor's place."""
+    with _typed(path):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+
+
+def overwrite(fd: int, data: bytes, path: Path) -> None:
+    """``data`` in place of what the file began with, in one system call."""
+    with _typed(path):
+        os.pwrite(fd, data, 0)
+
+
+def truncate(fd: int, size: int, path: Path) -> None:
+    """Cut the file, and go on writing at its end."""
+    with _typed(path):
+        os.ftruncate(fd, size)
+        os.lseek(fd, size, os.SEEK_SET)
+
+
+def sync(fd: int, path: Path) -> None:
+    """Wait until what was written would survive a power cut."""
+    with _typed(path):
+        os.fsync(fd)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give ``source`` the name ``target``, whose old file disappears in the same moment."""
+    with _typed(target):
+        os.replace(source, target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def remove(path: Path) -> None:
+    with _typed(path):
+        path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A small file that is never seen half-written."""
+    partial = path.with_name(f"{path.name}.new")
+    fd = open_private(partial)
+    try:
+        write(fd, data, partial)
+        sync(fd, partial)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    finally:
+        os.close(fd)
+    replace(partial, path)

@@ -1,0 +1,98 @@
+"""The names of an export's files, all of them beside the target."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from attrs import frozen
+
+from harbour_async.errors import ConfigurationError
+from harbour_async.export import _disk
+
+SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+FORMATS = ("jsonl", "csv", "parquet")
+_COMPRESSED = {".gz", ".zst", ".bz2", ".xz", ".lz4", ".br", ".zip", ".7z", ".snappy"}
+
+
+@frozen
+class Files:
+    """``target`` is what the user asked for; the others are there only until it stands."""
+
+    target: Path
+
+    def _beside(self, suffix: str) -> Path:
+        return self.target.with_name(self.target.name + suffix)
+
+    @property
+    def spool(self) -> Path:
+        """Valid records as JSON lines, appended as they come."""
+        return self._beside(".spool")
+
+    @property
+    def invalid_spool(self) -> Path:
+        return self._beside(".invalid.spool")
+
+    @property
+    def invalid(self) -> Path:
+        """Where invalid records are in the end; stays beside the target."""
+        return self._beside(".invalid.jsonl")
+
+    @property
+    def checkpoint(self) -> Path:
+        return self._beside(".checkpoint")
+
+    @property
+    def partial(self) -> Path:
+        """The target while it is made from the spool."""
+        return self._beside(".partial")
+
+    @property
+    def lock(self) -> Path:
+        return self._beside(".lock")
+
+    @property
+    def since(self) -> Path:
+        """Where incremental exports go on; stays beside the target."""
+        return self._beside(".since.json")
+
+    def discard(self) -> None:
+        """Remove what an unfinished export kept. The checkpoint goes first: without it, the rest
+        means nothing."""
+        for path in (self.checkpoint, self.spool, self.invalid_spool, self.partial):
+            _disk.remove(path)
+        _disk.remove(self._beside(".checkpoint.new"))
+
+
+def files_at(path: str | os.PathLike[str]) -> Files:
+    """The files of an export to ``path``; ConfigurationError if nothing can be written there."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise ConfigurationError(f"{path} is a folder: name a file in it")
+    if target.exists() and not target.is_file():
+        raise ConfigurationError(f"{path} is not a regular file; '-' writes to stdout")
+    if not target.parent.is_dir():
+        raise ConfigurationError(f"the folder {target.parent} does not exist: make it first")
+    return Files(target)
+
+
+def format_of(path: str | os.PathLike[str], given: str | None) -> str:
+    """``given``, or what the suffix of ``path`` says: "jsonl", "csv" or "parquet"."""
+    suffixes = Path(path).suffixes
+    last = suffixes[-1].lower() if suffixes else ""
+    if last in _COMPRESSED:
+        plain = Path(path).with_suffix("").name
+        raise ConfigurationError(
+            f"exports are not compressed to {last}: export to {plain} and compress that file, "
+            "or export to .parquet, which is compressed already"
+        )
+    if given is not None:
+        if given not in FORMATS:
+            raise ConfigurationError(f"format must be one of {', '.join(FORMATS)}, not {given!r}")
+        return given
+    if last not in SUFFIXES:
+        raise ConfigurationError(
+            f"the format cannot be told from {Path(path).name!r}: use the suffix "
+            f"{', '.join(SUFFIXES)}, or say the format ({', '.join(FORMATS)})"
+        )
+    return SUFFIXES[last]

@@ -1,0 +1,95 @@
+"""Parquet, with the schema of ``_arrow``."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harbour_async.errors import ConfigurationError
+from harbour_async.export import _disk
+from harbour_async.export._arrow import arrow, batch, schema
+from harbour_async.export._columns import Columns
+from harbour_async.export._jsonl import Keep
+
+_GROUP_BYTES = 16 << 20
+"""Of JSON lines in a row group: it bounds the memory, and readers skip whole groups."""
+
+
+class _Sink(io.RawIOBase):
+    """A file of ours for pyarrow to write to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = _disk.open_private(path)
+        self._place = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        _disk.write(self.fd, bytes(data), self.path)
+        self._place += size
+        return size
+
+    def tell(self) -> int:
+        return self._place
+
+
+class ParquetWriter:
+    """Collects lines into row groups."""
+
+    def __init__(self, path: Path, columns: Columns) -> None:
+        self.rows = 0
+        self._columns = columns
+        self._shape = schema(columns)
+        self._sink = _Sink(path)
+        self._writer = arrow().parquet.ParquetWriter(self._sink, self._shape, compression="zstd")
+        self._group: list[Any] = []
+        self._bytes = 0
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        self._add(batch(lines, self._columns, self._shape), sum(map(len, lines)))
+
+    def copy(self, old: Path, keep: Keep) -> Iterator[None]:
+        """Rows of an earlier file of the same schema; pauses between batches."""
+        with old.open("rb") as file:
+            try:
+                parquet = arrow().parquet.ParquetFile(file)
+            except arrow().ArrowInvalid as error:
+                raise ConfigurationError(f"{old} is not a Parquet file: {error}") from None
+            if not parquet.schema_arrow.equals(self._shape):
+                raise ConfigurationError(f"{old} has another schema: it cannot be merged into")
+            for found in parquet.iter_batches(batch_size=1000):
+                ids = found.column(self._columns.own_id).to_pylist()
+                moments = [None] * len(ids)
+                if "updated_at" in self._columns.names:
+                    moments = found.column("updated_at").to_pylist()
+                mask = [keep(*version) for version in zip(ids, moments, strict=True)]
+                kept = found.filter(arrow().array(mask))
+                self._add(kept, kept.nbytes)
+                yield
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+        _disk.sync(self._sink.fd, self._sink.path)
+
+    def abandon(self) -> None:
+        os.close(self._sink.fd)
+
+    def _add(self, found: Any, size: int) -> None:
+        self.rows += found.num_rows
+        self._bytes += size
+        self._group.append(found)
+        if self._bytes >= _GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._group:
+            table = arrow().Table.from_batches(self._group, schema=self._shape)
+            self._writer.write_table(table.unify_dictionaries(), row_group_size=table.num_rows or 1)
+        self._group, self._bytes = [], 0

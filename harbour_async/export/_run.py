@@ -1,0 +1,303 @@
+"""The export: walk into the spool, make the file, leave nothing else behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from attrs import define, evolve, field
+
+from harbour_async._report import PagingReport
+from harbour_async.errors import ConfigurationError, IncompleteListingError
+from harbour_async.export import _disk, _lock
+from harbour_async.export._checkpoint import Asked, Checkpoint, load, together
+from harbour_async.export._columns import Columns, choose
+from harbour_async.export._files import Files, files_at, format_of
+from harbour_async.export._limit import SentLately
+from harbour_async.export._listing import Facts, Listing, facts, going_on
+from harbour_async.export._make import Made, make, writer_of
+from harbour_async.export._report import ExportReport
+from harbour_async.export._spool import Spool, open_spool, resumed
+from harbour_async.export._stdout import to_stdout
+
+SAVE_EVERY = 1.0
+"""Seconds between checkpoints; what came since the last one is requested again after a crash."""
+
+OnProgress = Callable[[PagingReport], object]
+
+_log = logging.getLogger("harbour_async")
+
+
+async def export(
+    pager: Listing,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - what everybody calls it
+    fields: Iterable[str] | None = None,
+    exclude: Iterable[str] | None = None,
+    on_progress: OnProgress | None = None,
+    restart: bool = False,
+) -> ExportReport:
+    """Write a listing to a file that appears under its name when it is whole.
+
+    ::
+
+        report = await export.export(
+            harbour.verifications.list(), "verifications.parquet", exclude=["latest_response"]
+        )
+        print(report.rows, report.complete, report.sha256)
+
+    Whatever ends it, a killed process included, the same call goes on where it stopped: received
+    records are kept in a private spool beside ``path`` until the file stands. If the walk owed a
+    proof that failed, the file still has everything found, and ``report.unproved`` is True.
+
+    pager: a listing of a session, as ``verifications.list()`` gives it. Invalid records that it
+        keeps go to ``PATH.invalid.jsonl``.
+    path: the file; an existing one is replaced at the end. "-" is stdout, JSON lines only.
+    format: "jsonl", "csv" or "parquet" (extra ``parquet``); None: by the suffix of ``path``.
+    fields, exclude: names of fields to write, or to leave out, of spool and file; the id stays.
+    on_progress: called with the walk's PagingReport (all runs together) after each page.
+    restart: throw away what an unfinished export to ``path`` kept.
+
+    Raises ConfigurationError at once for arguments that cannot be used, if another export to
+    ``path`` is under way, and if an unfinished one was asked for something else; ExportError if
+    the disk refuses; and what the walk raises. A note on the error says what was kept.
+
+    See docs/export.md. Guide: "List verifications", "List webhooks", "List webhook events".
+    """
+    known = facts(pager)
+    columns = choose(known.record, fields, exclude)
+    if str(path) == "-":
+        return await to_stdout(pager, columns, format, on_progress)
+    chosen = format_of(path, format)
+    writer_of(chosen)
+    asked = Asked(known.about, pager._identity, chosen, columns.names, known.max_items)
+    job = Job(pager, known, columns, files_at(path), asked, on_progress)
+    return await job.run(restart=restart)
+
+
+@define
+class Job:
+    """One run of one export.
+
+    ``merge`` is an earlier file to bring up to date, ``dedupe`` says that records may come in
+    several versions. ``prepare`` is called as soon as the files are this run's alone, ``stands``
+    with the final state once the file is in its place.
+    """
+
+    pager: Listing
+    known: Facts
+    columns: Columns
+    files: Files
+    asked: Asked
+    on_progress: OnProgress | None = None
+    merge: Path | None = None
+    dedupe: bool = False
+    prepare: Callable[[], None] = field(default=lambda: None)
+    stands: Callable[[Checkpoint], None] = field(default=lambda _state: None)
+    sent_before: Sequence[float] = ()
+
+    async def run(self, *, restart: bool) -> ExportReport:
+        lock = _lock.take(self.files.lock)
+        sent = SentLately(self.known.budget, lock, self.known.ahead)
+        before = [*self.sent_before, *lock.sent, *sent_before(self.files.checkpoint)]
+        try:
+            if restart:
+                self.files.discard()
+            self.prepare()
+            kept = resumed(self.files, self.asked)
+        except BaseException:
+            lock.release(remove=not lock.sent)  # its note is of use to the next run
+            raise
+        try:
+            sent.restore(before)
+            return await self._go_on(kept, sent)
+        finally:
+            lock.release()
+
+    async def _go_on(self, kept: Checkpoint | None, sent: SentLately) -> ExportReport:
+        if kept is None:
+            state = Checkpoint(self.asked, self.pager.resume_token)
+        else:
+            state = evolve(kept, runs=kept.runs + 1)
+        if self._is_made(state):
+            return await self._finish(Spool(self.files, state, state))
+        spool = open_spool(self.files, state, kept=kept is not None)
+        try:
+            if not state.walked:
+                await self._walk(spool, sent)
+            return await self._finish(spool)
+        except BaseException as error:
+            error.add_note(kept_note(spool))
+            raise
+        finally:
+            spool.close()
+            if spool.saved is None:
+                self.files.discard()
+
+    def _is_made(self, state: Checkpoint) -> bool:
+        """Whether the process ended just after a spool of JSON lines had become the target."""
+        files = self.files
+        if not state.walked or self.asked.format != "jsonl" or self.dedupe:
+            return False
+        gone = not files.spool.exists() and files.target.exists()
+        return gone and files.target.stat().st_size == state.offset
+
+    async def _walk(self, spool: Spool, sent: SentLately) -> None:
+        before, max_items = spool.state, self.known.max_items
+        if max_items is not None and before.yielded >= max_items:
+            spool.state = evolve(before, walked=True)
+            return
+        pager = self.pager
+        if before.runs > 1:
+            pager = going_on(pager, before.token, before.yielded)
+        walk = _Walk(spool, self.columns, pager, before.report, sent, self.on_progress)
+        notes = asyncio.create_task(sent.keep_noting(), name="harbour-export-notes")
+        try:
+            await walk.run()
+        finally:
+            notes.cancel()
+            with suppress(asyncio.CancelledError):
+                await notes
+
+    async def _finish(self, spool: Spool) -> ExportReport:
+        made = await make(spool, self.columns, merge=self.merge, dedupe=self.dedupe)
+        self._place_invalid(spool)
+        self.stands(spool.state)
+        self.files.discard()
+        return self._report(spool.state, made)
+
+    def _place_invalid(self, spool: Spool) -> None:
+        if not spool.state.invalid:
+            _disk.remove(self.files.invalid)  # of an earlier export
+        elif self.files.invalid_spool.exists():
+            _disk.replace(self.files.invalid_spool, self.files.invalid)
+
+    def _report(self, state: Checkpoint, made: Made) -> ExportReport:
+        report = state.report
+        if state.unproved:
+            _log.warning("%s is not proved complete: %s", self.files.target, report.reason)
+        return ExportReport(
+            path=self.files.target,
+            format=self.asked.format,
+            rows=made.rows,
+            yielded=report.yielded,
+            invalid=state.invalid,
+            invalid_path=self.files.invalid if state.invalid else None,
+            complete=report.complete,
+            reason=report.reason,
+            unproved=state.unproved,
+            runs=state.runs,
+            sha256=made.sha256,
+            report=report,
+        )
+
+
+@define
+class _Walk:
+    """The walk of one run, and its checkpoints, which are written while it goes on."""
+
+    spool: Spool
+    columns: Columns
+    pager: Listing
+    before: PagingReport
+    sent: SentLately
+    on_progress: OnProgress | None
+    _next_save: float = 0.0
+    _appending: bool = False
+    _saving: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        try:
+            unproved = await self._read()
+            await self._saved()
+        except BaseException:
+            await self._save_the_rest()
+            raise
+        self._advance()
+        self.spool.state = evolve(self.spool.state, unproved=unproved, walked=True)
+        self._save()
+        await self._saved()
+
+    async def _read(self) -> bool:
+        """Whether a proof was owed and failed."""
+        pages = self.pager.pages()
+        try:
+            async for page in pages:
+                self.sent.note()
+                self._appending = True
+                self.spool.append(page.items, self.columns)
+                self._appending = False
+                await self._save_if_due()
+                if self.on_progress is not None:
+                    self.on_progress(self._report())
+        except IncompleteListingError:
+            return True
+        finally:
+            await pages.aclose()
+        return False
+
+    async def _save_if_due(self) -> None:
+        if time.monotonic() >= self._next_save and (self._saving is None or self._saving.done()):
+            await self._saved()
+            self._advance()
+            self._save()
+            self._next_save = time.monotonic() + SAVE_EVERY
+
+    def _advance(self) -> None:
+        """Let the next checkpoint speak of this moment."""
+        self.spool.state = evolve(
+            self.spool.state,
+            token=self.pager.resume_token,
+            report=self._report(),
+            sent=self.sent.recent(),
+        )
+
+    def _save(self) -> None:
+        """Wait for the disk in a thread: it may take a while, and the network need not wait."""
+        work = partial(self.spool.save, self.spool.state)
+        self._saving = asyncio.ensure_future(asyncio.to_thread(work))
+
+    async def _saved(self) -> None:
+        """Raise what the last checkpoint failed with."""
+        if self._saving is not None:
+            await asyncio.shield(self._saving)
+
+    async def _save_the_rest(self) -> None:
+        """A failed walk keeps what it has, as far as the disk still takes it."""
+        if self._saving is not None:
+            await asyncio.wait({self._saving})
+            self._saving.exception()  # the error that ended the walk is the one to be raised
+        # Bytes of a page that was cut short do not count: the last checkpoint stands then.
+        if not self._appending and self.spool.state.yielded:
+            with suppress(OSError):
+                self._advance()
+                self.spool.save(self.spool.state)
+
+    def _report(self) -> PagingReport:
+        return together(self.before, self.pager.report)
+
+
+def sent_before(checkpoint: Path) -> list[float]:
+    """What earlier runs sent lately, whatever they were asked for."""
+    try:
+        kept = load(checkpoint)
+    except ConfigurationError:  # which is reported where the checkpoint is used
+        return []
+    return kept.sent if kept else []
+
+
+def kept_note(spool: Spool) -> str:
+    """What a failed export leaves behind, and how to go on."""
+    if spool.saved is None:
+        return f"nothing was kept; {spool.files.target} is as it was"
+    return (
+        f"{spool.saved.yielded} records are kept in {spool.files.spool}: run the same export again "
+        "to go on from there, or with --restart (restart=True) to begin anew"
+    )

@@ -1,0 +1,159 @@
+"""Incremental exports: what was updated since a moment, or since the last time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+from attrs import evolve, frozen
+
+from harbour_async._report import PagingReport
+from harbour_async.errors import ConfigurationError
+from harbour_async.export import _disk
+from harbour_async.export._checkpoint import Asked, Checkpoint, load
+from harbour_async.export._columns import choose
+from harbour_async.export._files import Files, files_at, format_of
+from harbour_async.export._listing import Listing, facts
+from harbour_async.export._make import writer_of
+from harbour_async.export._report import ExportReport
+from harbour_async.export._run import Job
+from harbour_async.export._stdout import to_stdout
+
+LAST = "last"
+LOOKBACK = timedelta(minutes=5)
+"""How far ``last`` looks back, for rows that become visible after rows with a later update."""
+
+Changes = Callable[..., Listing]
+
+
+@frozen
+class _Since:
+    """``PATH.since.json``: how the file at PATH was made, and where the next run goes on.
+
+    ``made_by`` is what the run was asked that wrote it.
+    """
+
+    asked: Asked
+    start: str
+    token: str
+    made_by: str
+    sent: list[float]
+
+
+async def export_since(
+    changes: Changes,
+    path: str | os.PathLike[str],
+    since: datetime | str,
+    *,
+    format: str | None = None,  # noqa: A002
+    fields: Iterable[str] | None = None,
+    exclude: Iterable[str] | None = None,
+    on_progress: Callable[[PagingReport], object] | None = None,
+    restart: bool = False,
+) -> ExportReport:
+    """Export what was updated at or after ``since``; "last" brings the file at ``path`` up to date.
+
+    Of each record only its latest version is in the file. Beside it stands ``PATH.since.json``,
+    from which "last" goes on; it only moves once the file stands and its changes are proved.
+
+    changes: gives the listing for a moment: ``session.verifications.changes``, filters filled in.
+    since: an aware datetime, or "last".
+    The other arguments, and what is raised, are as in ``export``; ConfigurationError, too, if
+    there is nothing that "last" could go on from, or if it was made with other arguments.
+    """
+    last = _last(path) if since == LAST else None
+    pager = _listing(changes, since, last)
+    known = facts(pager)
+    columns = choose(known.record, fields, exclude)
+    if str(path) == "-":
+        return await to_stdout(pager, columns, format, on_progress)
+    files, chosen = files_at(path), format_of(path, format)
+    writer_of(chosen)
+    asked = Asked(known.about, pager._identity, chosen, columns.names, known.max_items)
+    if last is not None:
+        _check_same(files, asked, last.asked)
+    made_by = f"last {_digest(last.token)}" if last else _moment(since).isoformat()
+    start = last.start if last else made_by
+
+    def stands(state: Checkpoint) -> None:
+        if not state.unproved:
+            _save(files, _Since(asked, start, state.token, made_by, state.sent))
+
+    job = Job(
+        pager,
+        known,
+        columns,
+        files,
+        evolve(asked, since=made_by),
+        on_progress,
+        merge=files.target if last else None,
+        dedupe=True,
+        prepare=lambda: _forget_finished(files, last),
+        stands=stands,
+        sent_before=last.sent if last else (),
+    )
+    return await job.run(restart=restart)
+
+
+def _listing(changes: Changes, since: datetime | str, last: _Since | None) -> Listing:
+    if last is None:
+        return changes(_moment(since))
+    return changes(datetime.fromisoformat(last.start), resume=last.token, lookback=LOOKBACK)
+
+
+def _moment(since: datetime | str) -> datetime:
+    if not isinstance(since, datetime) or since.tzinfo is None:
+        raise ConfigurationError(f"since must be a datetime with a time zone, or 'last': {since!r}")
+    return since
+
+
+def _last(path: str | os.PathLike[str]) -> _Since:
+    if str(path) == "-":
+        raise ConfigurationError("since last needs a file: nothing is kept of what went to stdout")
+    files = files_at(path)
+    try:
+        document = json.loads(files.since.read_bytes())
+        last = _Since(Asked(**document.pop("asked")), **document)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"since last: there is no {files.since.name} beside {files.target.name}; "
+            "begin with a moment, like --since 2026-01-01T00:00Z"
+        ) from None
+    except (ValueError, TypeError, KeyError):
+        raise ConfigurationError(f"{files.since} is damaged: begin with a moment") from None
+    if not files.target.exists():
+        raise ConfigurationError(
+            f"since last: {files.target} is gone, so it cannot be brought up to date; "
+            "begin with a moment, like --since 2026-01-01T00:00Z"
+        )
+    return last
+
+
+def _check_same(files: Files, asked: Asked, before: Asked) -> None:
+    ours, theirs = (evolve(a, max_items=None) for a in (asked, before))
+    if ours != theirs:
+        raise ConfigurationError(
+            f"{files.target} was made with other arguments ({ours.differences(theirs)}): "
+            "ask for the same, or begin with a moment"
+        )
+
+
+def _forget_finished(files: Files, last: _Since | None) -> None:
+    """A run that was killed after its file stood left a checkpoint that means nothing any more."""
+    kept = load(files.checkpoint)
+    if last and kept and kept.walked and kept.asked.since == last.made_by:
+        files.discard()
+
+
+def _save(files: Files, since: _Since) -> None:
+    document: dict[str, Any] = attrs.asdict(since)
+    _disk.write_whole(files.since, json.dumps(document).encode())
+
+
+def _digest(token: str) -> str:
+    return hashlib.blake2b(token.encode(), digest_size=8).hexdigest()

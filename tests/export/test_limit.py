@@ -1,0 +1,94 @@
+"""The limit holds over the runs of one export."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harbour_async import RateLimit
+from harbour_async.export import _lock, export
+from harbour_async.export._limit import SentLately
+from tests.export.support import listing, record
+
+
+class Memory:
+    """A budget's memory of its sends, in seconds ago."""
+
+    def __init__(self, *ago: float, limit: RateLimit = RateLimit(10, per=60)) -> None:
+        self.limit = limit
+        self.sent = list(ago)
+
+    def recent(self) -> list[float]:
+        return list(self.sent)
+
+    def remember(self, ago: list[float]) -> None:
+        self.sent += ago
+
+
+def killed(path: Path, *ago: float, more: int) -> None:
+    """What is left of a process that sent so many seconds ago."""
+    lock = _lock.take(path)
+    SentLately(Memory(*ago), lock, more).note()
+    lock.release(remove=False)
+
+
+def test_sends_of_a_killed_run_count_and_so_does_what_it_may_have_sent_unnoted(
+    tmp_path: Path,
+) -> None:
+    killed(tmp_path / "lock", 20.0, 5.0, more=2)
+    lock, budget = _lock.take(tmp_path / "lock"), Memory()
+    SentLately(budget, lock, 2).restore(lock.sent)
+    lock.release()
+    assert sorted(budget.sent) == pytest.approx([0, 0, 5, 20], abs=2)
+
+
+def test_sends_that_count_no_more_are_forgotten() -> None:
+    budget = Memory()
+    SentLately(budget, None, 4).restore([time.time() - 61, time.time() - 59])  # type: ignore[arg-type]
+    assert budget.sent == pytest.approx([59], abs=0.9)
+
+
+def test_sends_noted_by_two_exports_of_one_session_count_once() -> None:
+    budget = Memory()
+    times = [time.time() - ago for ago in (30, 20, 20, 10)]
+    for _ in range(2):
+        SentLately(budget, None, 4).restore(times)  # type: ignore[arg-type]
+    assert sorted(budget.sent) == pytest.approx([10, 20, 20, 30], abs=0.9)
+
+
+def test_a_shorter_note_after_a_longer_one_is_read_alone(tmp_path: Path) -> None:
+    lock = _lock.take(tmp_path / "lock")
+    SentLately(Memory(*range(50)), lock, 4).note()
+    SentLately(Memory(1.0), lock, 0).note()
+    lock.release(remove=False)
+    again = _lock.take(tmp_path / "lock")
+    again.release()
+    assert len(again.sent) == 1
+
+
+def test_without_a_limit_nothing_is_noted(tmp_path: Path) -> None:
+    lock = _lock.take(tmp_path / "lock")
+    SentLately(Memory(1.0, limit=RateLimit.unlimited()), lock, 4).note()
+    assert lock.path.read_bytes() == b""
+    lock.release()
+
+
+async def test_an_export_that_failed_hands_its_sends_to_the_next_run(tmp_path: Path) -> None:
+    first, second = Memory(), Memory()
+    pager: Any = listing([record(n) for n in range(250)])
+    pager._budget = first
+
+    def stop(_: Any) -> None:
+        first.sent = [3.0, 1.0]
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        await export(pager, tmp_path / "v.csv", on_progress=stop)
+    pager = listing([record(n) for n in range(250)])
+    pager._budget = second
+    await export(pager, tmp_path / "v.csv")
+    assert sorted(second.sent) == pytest.approx([1, 3], abs=5)
+    assert len(second.sent) == 2

@@ -1,0 +1,74 @@
+"""What the bars and lines of progress say."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harbour_async import Budget, PagingReport, RateLimit
+from harbour_async.cli._progress import Progress, at_the_limit
+
+
+def shown(budget: Budget, *reports: PagingReport, **options: Any) -> list[str]:
+    """The lines of progress on something that is not a terminal."""
+    output = io.StringIO()
+    with Progress(budget, Console(file=output, **options)) as progress:
+        for report in reports:
+            progress.update("verifications", report)
+    return output.getvalue().splitlines()
+
+
+async def test_without_a_terminal_there_are_plain_lines() -> None:
+    first = PagingReport(pages=1, yielded=100, total_last=200)
+    last = PagingReport(pages=2, yielded=200, total_last=200)
+    said = shown(Budget(RateLimit.unlimited()), first, last)
+    assert said[0].startswith("verifications: 100/200 records, 1 pages, ")
+    assert said[-1] == "verifications: 200/200 records, 2 pages, done"
+
+
+async def test_the_time_to_go_knows_the_pace_of_the_budget() -> None:
+    """90 pages after the 100 that are free now, at 100 in a minute."""
+    snapshot = Budget(RateLimit(100, per=60)).snapshot()
+    assert at_the_limit(snapshot, 190) == pytest.approx(54)
+    assert at_the_limit(snapshot, 100) == 0
+    report = PagingReport(pages=10, yielded=1000, total_last=20_000)
+    (line,) = shown(Budget(RateLimit(100, per=60)), report)
+    assert line.endswith("0:54 to go")
+
+
+async def test_it_says_when_it_waits_for_the_budget() -> None:
+    budget = Budget(RateLimit(1, per=60))
+    (await budget.acquire()).answered()
+    (line,) = shown(budget, PagingReport(pages=1, yielded=100, total_last=200))
+    assert line.endswith("budget: waits 60 s")
+
+
+async def test_it_says_when_the_server_made_it_wait() -> None:
+    budget = Budget()
+    budget.pause(30)
+    (line,) = shown(budget, PagingReport(pages=1, yielded=100, total_last=200))
+    assert line.endswith("server said wait: 30 s")
+
+
+async def test_a_walk_of_unknown_length_has_no_time_to_go() -> None:
+    (line,) = shown(Budget(), PagingReport(pages=1, yielded=100))
+    assert line == "verifications: 100 records, 1 pages, under way"
+
+
+async def test_the_bars_fit_sixty_columns_in_ascii() -> None:
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "w", encoding="ascii") as terminal:
+        console = Console(file=terminal, width=60, force_terminal=True)
+        with Progress(Budget(RateLimit(1, per=60)), console) as progress:
+            report = PagingReport(pages=1234, yielded=123_400, total_last=200_000)
+            progress.update("verifications", report)
+    output = os.read(master, 100_000).decode("ascii")
+    os.close(master)
+    assert "verifications" in output
+    assert "123400/200000" in output
+    assert "to go" in output

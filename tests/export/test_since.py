@@ -1,0 +1,237 @@
+"""Incremental exports."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from harbour_async import ConfigurationError, Pager, Verification
+from harbour_async.export import _run
+from harbour_async.export._since import LOOKBACK, export_since
+from tests.export.support import NEWEST, lines, listing, names, record
+
+SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+FORMATS = ["jsonl", "csv", "parquet"]
+
+
+@pytest.fixture(autouse=True)
+def _each_page_has_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_run, "SAVE_EVERY", 0.0)
+
+
+class World:
+    """Records that change between exports; a second passes with each change."""
+
+    def __init__(self, count: int) -> None:
+        self.records = {f"v{n}": record(n, status="started") for n in range(count)}
+        self.now = NEWEST
+
+    def update(self, own_id: str, **fields: Any) -> None:
+        self.now += 1000
+        self.records[own_id] |= {"updated_at": str(self.now), **fields}
+
+    def create(self, own_id: str) -> None:
+        self.now += 1000
+        moment = str(self.now)
+        new = {"verification_id": own_id, "created_at": moment, "updated_at": moment}
+        self.records[own_id] = new | {"status": "started"}
+
+    def changes(
+        self,
+        since: datetime,
+        lookback: timedelta = timedelta(0),
+        **options: Any,
+    ) -> Pager[Verification]:
+        """As ``verifications.changes``, three records a page."""
+        oldest_first = sorted(self.records.values(), key=lambda r: r["updated_at"] or "")
+        return listing(
+            oldest_first,
+            key="updated_at",
+            order="updated_at ASC",
+            since=int(since.timestamp()) * 1_000_000,
+            lookback=int(lookback.total_seconds()) * 1_000_000,
+            **{"page_size": 3, **options},
+        )
+
+
+def statuses(path: Path) -> dict[str, str]:
+    if path.suffix == ".parquet":
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    elif path.suffix == ".csv":
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = lines(path)
+    found = {row["verification_id"]: row["status"] for row in rows}
+    assert len(found) == len(rows), "an id is in the file twice"
+    return found
+
+
+def remote(world: World) -> dict[str, str]:
+    return {own_id: record["status"] for own_id, record in world.records.items()}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_last_merges_what_changed_into_the_file(form: str, tmp_path: Path) -> None:
+    world, target = World(8), tmp_path / f"v.{form}"
+    first = await export_since(world.changes, target, SINCE)
+    assert first.rows == 8
+    for turn in ("in_progress", "completed"):
+        world.update("v3", status=turn)
+        world.create(f"new {turn}")
+        report = await export_since(world.changes, target, "last")
+        assert report.complete
+        assert statuses(target) == remote(world)
+    assert names(tmp_path) == [f"v.{form}", f"v.{form}.since.json"]
+    assert (tmp_path / f"v.{form}.since.json").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_moment_exports_only_what_was_updated_since(tmp_path: Path) -> None:
+    world, target = World(8), tmp_path / "v.jsonl"
+    target.write_text("old\n")
+    since = datetime.fromtimestamp(NEWEST / 1000, UTC) - timedelta(seconds=2)
+    await export_since(world.changes, target, since)
+    assert sorted(statuses(target)) == ["v0", "v1", "v2"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("when", ["walk", "file", "note"])
+async def test_an_interrupted_run_goes_on_and_the_rows_are_the_same(
+    form: str, when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends in the walk, before its file stands, and before its checkpoint moves."""
+    world, target = World(12), tmp_path / f"v.{form}"
+    await export_since(world.changes, target, SINCE)
+    for n in (2, 5, 7, 9, 1):
+        world.update(f"v{n}", status="cancelled")
+    moved = (tmp_path / f"v.{form}.since.json").read_bytes()
+
+    def stop(*_: Any) -> None:
+        raise KeyError("stop")
+
+    with monkeypatch.context() as broken, pytest.raises(KeyError):
+        if when == "file":
+            broken.setattr("harbour_async.export._disk.replace", stop_at(target))
+        if when == "note":
+            broken.setattr("harbour_async.export._since._save", stop)
+        progress = stop if when == "walk" else None
+        await export_since(world.changes, target, "last", on_progress=progress)
+    assert (tmp_path / f"v.{form}.since.json").read_bytes() == moved
+    world.update("v0", status="completed")
+    report = await export_since(world.changes, target, "last")
+    assert report.runs == 2
+    expected = remote(world)
+    if when != "walk":  # what changed after the walk is the next run's
+        expected["v0"] = "started"
+    assert statuses(target) == expected
+    await export_since(world.changes, target, "last")
+    assert statuses(target) == remote(world)
+
+
+def stop_at(target: Path) -> Callable[[Path, Path], None]:
+    from harbour_async.export import _disk
+
+    real = _disk.replace
+
+    def replace(source: Path, name: Path) -> None:
+        if name == target:
+            raise KeyError("stop")
+        real(source, name)
+
+    return replace
+
+
+async def test_a_row_that_is_later_than_what_was_read_stays(tmp_path: Path) -> None:
+    world, target = World(3), tmp_path / "v.jsonl"
+    await export_since(world.changes, target, SINCE)
+    world.update("v1", status="in_progress")
+    newer = World(3)
+    newer.records = {k: dict(v) for k, v in world.records.items()}
+    newer.now = world.now
+    newer.update("v1", status="completed")
+    target.write_text("".join(json.dumps(r) + "\n" for r in newer.records.values()))
+    await export_since(world.changes, target, "last")
+    assert statuses(target)["v1"] == "completed"
+
+
+async def test_last_looks_five_minutes_back(tmp_path: Path) -> None:
+    seen = []
+
+    def changes(since: datetime, **options: Any) -> Pager[Verification]:
+        seen.append(options)
+        return world.changes(since, **options)
+
+    world, target = World(3), tmp_path / "v.jsonl"
+    await export_since(changes, target, SINCE)
+    await export_since(changes, target, "last")
+    assert seen[0] == {}
+    assert seen[1]["lookback"] == LOOKBACK == timedelta(minutes=5)
+
+
+async def test_a_proof_that_failed_does_not_move_the_checkpoint(tmp_path: Path) -> None:
+    world, target = World(3), tmp_path / "v.jsonl"
+    await export_since(world.changes, target, SINCE)
+    before = (tmp_path / "v.jsonl.since.json").read_bytes()
+    world.update("v1", status="completed")
+
+    world.records["v2"]["updated_at"] = None
+    unproved = world.changes
+    report = await export_since(unproved, target, "last")
+    assert report.unproved
+    assert statuses(target) == remote(world)
+    assert (tmp_path / "v.jsonl.since.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"fields": ["status"]}, "other arguments"),
+        ({"exclude": ["result"]}, "other arguments"),
+    ],
+)
+async def test_last_with_other_arguments_is_refused(
+    options: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    world, target = World(3), tmp_path / "v.jsonl"
+    await export_since(world.changes, target, SINCE)
+    with pytest.raises(ConfigurationError, match=says):
+        await export_since(world.changes, target, "last", **options)
+
+
+async def test_last_without_an_earlier_run_is_refused(tmp_path: Path) -> None:
+    world = World(3)
+    with pytest.raises(ConfigurationError, match="begin with a moment"):
+        await export_since(world.changes, tmp_path / "v.jsonl", "last")
+    (tmp_path / "v.jsonl").touch()
+    with pytest.raises(ConfigurationError, match="begin with a moment"):
+        await export_since(world.changes, tmp_path / "v.jsonl", "last")
+
+
+async def test_last_without_its_file_is_refused(tmp_path: Path) -> None:
+    world, target = World(3), tmp_path / "v.jsonl"
+    await export_since(world.changes, target, SINCE)
+    target.unlink()
+    with pytest.raises(ConfigurationError, match="is gone"):
+        await export_since(world.changes, target, "last")
+
+
+async def test_a_moment_needs_a_zone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="time zone"):
+        await export_since(World(1).changes, tmp_path / "v.csv", datetime(2026, 1, 1))
+
+
+async def test_max_items_bounds_a_run_and_the_next_goes_on(tmp_path: Path) -> None:
+    world, target = World(7), tmp_path / "v.csv"
+    some = partial(world.changes, max_items=4)
+    await export_since(some, target, SINCE)
+    assert len(statuses(target)) == 4
+    await export_since(world.changes, target, "last")
+    assert statuses(target) == remote(world)

@@ -1,0 +1,132 @@
+"""The dlt source, into DuckDB and into Parquet files, over changes and deletions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+
+from harbour_async import ConfigurationError, IncompleteListingError, RateLimit
+from harbour_async.integrations.dlt import harbour_source
+from harbour_async.sandbox import Sandbox
+
+FOLDERS = {"duckdb": None, "filesystem": "parquet"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(verifications=120, webhooks=2, events=3, rate_limit=None) as sandbox:
+        yield sandbox
+
+
+class Warehouse:
+    """A destination, written by pipelines that know nothing of each other but by its state."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.folder = folder
+
+    def pipeline(self) -> Any:
+        place = str(self.folder / ("warehouse.duckdb" if self.kind == "duckdb" else "files"))
+        destination = getattr(dlt.destinations, self.kind)(place)
+        return dlt.pipeline(
+            "harbour", destination=destination, dataset_name="harbour",
+            pipelines_dir=str(self.folder / "pipelines"),
+        )  # fmt: skip
+
+    async def load(self, sandbox: Sandbox, **options: Any) -> None:
+        """In a thread, as dlt blocks: the sandbox has to answer meanwhile."""
+
+        def run() -> None:
+            source = harbour_source(
+                sandbox.api_key, base_url=sandbox.url, rate_limit=RateLimit.unlimited(), **options
+            )
+            self.pipeline().run(source, loader_file_format=FOLDERS[self.kind])
+
+        await asyncio.to_thread(run)
+
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        with self.pipeline().sql_client() as client:
+            name = client.make_qualified_table_name(table)
+            return list(client.execute_sql(f"SELECT {', '.join(columns)} FROM {name}") or ())
+
+    def verifications(self) -> dict[str, str]:
+        """Id and status as they are now: of files, each id's latest row counts."""
+        rows = self.rows("verifications", "verification_id", "status", "_dlt_load_id", "deleted")
+        if self.kind == "duckdb":
+            assert len({row[0] for row in rows}) == len(rows)
+        latest = {row[0]: row for row in sorted(rows, key=lambda row: row[2])}
+        return {own_id: row[1] for own_id, row in latest.items() if not row[3]}
+
+
+@pytest.fixture(params=FOLDERS)
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
+    yield Warehouse(request.param, tmp_path)
+    dlt.pipeline("harbour").deactivate()
+
+
+async def test_three_runs_follow_changes_and_deletions(
+    warehouse: Warehouse, sandbox: Sandbox
+) -> None:
+    await warehouse.load(sandbox)
+    assert warehouse.verifications().keys() == set(sandbox.verification_ids())
+
+    changed, gone, *_ = sandbox.verification_ids()
+    sandbox.update(changed, status="cancelled")
+    sandbox.insert(2, status="started")
+    sandbox.delete(gone)
+    await warehouse.load(sandbox)
+    found = warehouse.verifications()
+    assert found[changed] == "cancelled"
+    assert found.keys() == {*sandbox.verification_ids(), gone}  # changes do not tell
+
+    sandbox.delete(2)
+    sandbox.update(changed, status="completed")
+    await warehouse.load(sandbox, full_every=3)
+    found = warehouse.verifications()
+    assert found.keys() == set(sandbox.verification_ids())
+    assert found[changed] == "completed"
+
+    webhooks = warehouse.rows("webhooks", "webhook_id")
+    assert sorted(own_id for (own_id,) in webhooks) == sorted(sandbox.webhook_ids())
+    events = warehouse.rows("webhook_events", "webhook_id", "event_id")
+    assert len(set(events)) == len(events) == 6
+
+
+async def test_what_is_not_proved_marks_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+    warehouse = Warehouse("duckdb", tmp_path)
+    await warehouse.load(sandbox)
+    before = warehouse.verifications()
+    sandbox.delete(1)
+    undated = {"items": [{"verification_id": "undated"}], "total": 1}
+    sandbox.fail(200, body=undated, path="/verifications", times=None)
+    with pytest.raises(Exception, match="proved") as caught:
+        await warehouse.load(sandbox, full=True)
+    assert isinstance(root(caught.value), IncompleteListingError)
+    assert warehouse.verifications() == before
+
+
+def root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"start": datetime(2026, 1, 1)}, {"full_every": 1}, {"full_every": "3"}],
+)
+def test_wrong_arguments_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        harbour_source("key", **options)
