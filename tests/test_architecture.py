@@ -110,11 +110,12 @@ def test_public_modules_are_attributes_of_the_package(name: str) -> None:
 PUBLIC = """
 APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError Budget
 BudgetSnapshot ConfigurationError ConflictError DeadlineExceededError DecodeError HarbourError
-HarbourSession IncompleteListingError InternalServerError NotFoundError Page Pager PagingReport
-PermissionDeniedError Priority RateLimit RateLimitError RedisBudget Retry SessionClosedError Timeout
-UnprocessableEntityError Verification VerificationReceipt VerificationResult VerificationStatus
-VerificationSubStatus VerificationSubtype VerificationTier VerificationType Webhook WebhookEvent
-WebhookEventType WebhookReceipt to_dict to_json
+HarbourSession IncompleteListingError InternalServerError InvalidRecord NotFoundError Page Pager
+PagingReport PermissionDeniedError Priority RateLimit RateLimitError RedisBudget Retry
+SessionClosedError Timeout UnprocessableEntityError Verification VerificationReceipt
+VerificationResult VerificationStatus VerificationSubStatus VerificationSubtype VerificationTier
+VerificationType Webhook WebhookEvent WebhookEventType WebhookReceipt WireConverter from_dict
+from_json to_dict to_json
 """
 
 
