@@ -41,13 +41,16 @@ def params(number: int) -> dict[str, str]:
     return {"page": str(number), "size": str(SIZE), "order_by": "created_at DESC"}
 
 
-async def typed(url: str, records: int, take: Callable[[Any], object]) -> None:
-    """harbour_async."""
+async def typed(
+    url: str, records: int, take: Callable[[Any], object], complete: bool = False
+) -> None:
+    """harbour_async: plain pages as its peers read them, or a walk that is proved complete."""
     from harbour_async import HarbourSession, RateLimit
 
     count = 0
     async with HarbourSession("key", base_url=url, rate_limit=RateLimit.unlimited()) as harbour:
-        async for record in harbour.verifications.list(concurrency=CONCURRENCY):
+        pager = harbour.verifications.list(concurrency=CONCURRENCY, complete=complete)
+        async for record in pager:
             take(record)
             count += 1
             if count == records:
@@ -164,10 +167,12 @@ def contenders() -> dict[str, Callable[[str, int], Coroutine[Any, Any, None]]]:
         "pydantic": pydantic,
         "generated": generated,
     }
-    for stream in (typed, untyped):
+    streams: dict[str, Callable[..., Coroutine[Any, Any, None]]]
+    streams = {"typed": typed, "untyped": untyped, "proved": partial(typed, complete=True)}
+    for name, stream in streams.items():
         for suffix, take in {"": one_field, "_all": all_fields}.items():
-            found[f"{stream.__name__}{suffix}"] = partial(stream, take=take)
-            found[f"{stream.__name__}{suffix}_kept"] = partial(stream, take=kept(take))
+            found[f"{name}{suffix}"] = partial(stream, take=take)
+            found[f"{name}{suffix}_kept"] = partial(stream, take=kept(take))
     return found
 
 

@@ -154,6 +154,8 @@ def main() -> None:
 
     structs = ratio("msgspec, payloads raw", "decode")
     _harness.verdict("decode / msgspec structs, payloads raw", structs, "≤ 2", structs <= 2)
+    loads = ratio("orjson.loads", "decode")
+    _harness.verdict("decode / orjson.loads of the page", loads, "≤ 0.6", loads <= 0.6)
     for peer in list(all_of_them)[2:]:
         print(f"  against {peer}: decode {ratio(peer, 'decode'):.2f}, ", end="")
         print(f"decode and read all {ratio(peer, 'read'):.2f}")

@@ -1,6 +1,9 @@
 """The public names, from where they live; `harbour_async` hands them out."""
 
 from harbour_async._decoding import (
+    WireConverter as WireConverter,
+    from_dict as from_dict,
+    from_json as from_json,
     to_dict as to_dict,
     to_json as to_json,
 )
@@ -34,6 +37,7 @@ from harbour_async.errors import (
     UnprocessableEntityError as UnprocessableEntityError,
 )
 from harbour_async.models import (
+    InvalidRecord as InvalidRecord,
     Page as Page,
     Verification as Verification,
     VerificationReceipt as VerificationReceipt,

@@ -21,8 +21,17 @@ R = TypeVar("R", bound="Record")
 class Record:
     """Base of the records, each of which is to be a ``view``."""
 
-    __slots__ = ("__weakref__", "_source")
-    _source: Any
+    # msgspec encodes an attrs object by its slots, skips those with a leading underscore, and
+    # never looks at properties. So this slot has none: a subclass of a record that a user made
+    # with attrs gets msgspec's TypeError (a namespace cannot be encoded), not an empty object.
+    __slots__ = ("__weakref__", "record_source")
+    record_source: Any
+
+    def __setstate__(self, state: tuple[dict[str, Any] | None, ...]) -> None:
+        # The state is the source, so a copy spells its values as the original does.
+        for part in state:
+            for name, value in (part or {}).items():
+                object.__setattr__(self, name, value)
 
 
 def view(cls: type[R]) -> type[R]:
@@ -30,7 +39,17 @@ def view(cls: type[R]) -> type[R]:
     body = dict(cls.__dict__)
     body |= {name: _field(name) for name in cls.__slots__}
     body["__slots__"] = ()
-    return cast(type[R], type(cls.__name__, cls.__bases__, body))
+    del body["__getstate__"], body["__setstate__"]
+    # msgspec takes a class for an attrs class only if the class itself says so. Attrs and others
+    # look at base classes too. Said there, msgspec raises TypeError, or calls its ``enc_hook``.
+    said = {"__slots__": (), "__attrs_attrs__": body.pop("__attrs_attrs__")}
+    base = type(f"{cls.__name__}Fields", cls.__bases__, said)
+    return cast(type[R], type(cls.__name__, (base,), body))
+
+
+def is_view(cls: type[Record]) -> bool:
+    """Whether all fields of ``cls`` are read from its source: False for a user's attrs subclass."""
+    return "__attrs_attrs__" not in vars(cls)
 
 
 def _field(name: str) -> property:
@@ -43,11 +62,11 @@ def _field(name: str) -> property:
         setattr(source, name, value)
 
     # The getter is all C: a call to a function would cost twice as much.
-    return property(attrgetter(f"_source.{name}"), construct)
+    return property(attrgetter(f"record_source.{name}"), construct)
 
 
-_get_source = Record.__dict__["_source"].__get__
-_set_source = Record.__dict__["_source"].__set__  # the way into a frozen class
+_get_source = Record.__dict__["record_source"].__get__
+_set_source = Record.__dict__["record_source"].__set__  # the way into a frozen class
 
 
 def source_of(record: Record) -> Any:

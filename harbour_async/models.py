@@ -8,9 +8,10 @@ them is, and hash by their id, so that they can be members of sets although they
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, NoReturn, TypeVar, overload
 
 from attrs import Attribute, field, frozen
 
@@ -20,6 +21,7 @@ from harbour_async.errors import DecodeError
 T = TypeVar("T")
 
 Id = Annotated[str, "never empty"]
+Count = Annotated[int, "never negative"]
 
 
 class VerificationStatus(StrEnum):
@@ -176,24 +178,48 @@ class WebhookReceipt(Record):
 class InvalidRecord:
     """A record of a listing that breaks a rule of the wire (``on_invalid="keep"``).
 
-    raw: the record as it came, as JSON; kept out of the ``repr``, for it is personal data.
-    error: the ``DecodeError`` that names the place.
+    raw: its JSON text as it came; kept out of the ``repr``, for it is personal data.
+    error: the ``DecodeError`` that names the place (``$.items[3].is_scan``).
     record_id, created_at: what could be read of them, else None.
     """
 
     raw: bytes = field(repr=False)
-    error: DecodeError
+    error: DecodeError = field(eq=str)
     record_id: str | None = None
     created_at: datetime | None = None
 
 
 @frozen
 class Page(Generic[T]):
-    """One page of a listing (guide: "List verifications", "Response Body")."""
+    """One page of a listing (guide: "List verifications", "Response Body").
+
+    It can be iterated, counted (``len(page)``) and indexed (``page[0]``, ``page[:5]``) as its
+    ``items`` can, so a page without any is false.
+    """
 
     items: list[T] = field(hash=False)
-    total: int
-    page: int | None = None
-    size: int | None = None
-    pages: int | None = None
+    total: Count
+    page: Count | None = None
+    size: Count | None = None
+    pages: Count | None = None
     extra: dict[str, Any] = field(factory=dict, hash=False)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        return self.items[index]
+
+    def keys(self) -> NoReturn:
+        """Not there; raises TypeError. Without it ``dict(page)`` of an empty page would be {}.
+
+        FastAPI makes such a dict of anything it does not know, and would answer it.
+        """
+        raise TypeError("a Page is not a mapping: to_dict(page) makes a dict of it")

@@ -112,12 +112,12 @@ def test_public_modules_are_attributes_of_the_package(name: str) -> None:
 PUBLIC = """
 APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError Budget
 BudgetSnapshot ConfigurationError ConflictError DeadlineExceededError DecodeError HarbourError
-HarbourSession IncompleteListingError InternalServerError Network NotFoundError Page Pager
-PagingReport PermissionDeniedError Priority RateLimit RateLimitError RedisBudget RequestInfo
-Response ResponseTooLargeError Retry SessionClosedError Timeout
-UnprocessableEntityError Verification VerificationReceipt VerificationResult VerificationStatus
-VerificationSubStatus VerificationSubtype VerificationTier VerificationType Webhook WebhookEvent
-WebhookEventType WebhookReceipt to_dict to_json
+HarbourSession IncompleteListingError InternalServerError InvalidRecord Network NotFoundError Page
+Pager PagingReport PermissionDeniedError Priority RateLimit RateLimitError RedisBudget RequestInfo
+Response ResponseTooLargeError Retry SessionClosedError Timeout UnprocessableEntityError
+Verification VerificationReceipt VerificationResult VerificationStatus VerificationSubStatus
+VerificationSubtype VerificationTier VerificationType Webhook WebhookEvent WebhookEventType
+WebhookReceipt WireConverter from_dict from_json to_dict to_json
 """
 
 

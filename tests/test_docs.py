@@ -36,7 +36,8 @@ async def test_the_examples_run(
 async def run(code: str, names: dict[str, Any], source: str) -> None:
     """A block as it stands in the text: awaits and ``asyncio.run`` at the top level included."""
     code = code.replace("asyncio.run(main())", "await main()")
-    compiled = compile(code, source, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    compiled = compile(code, source, "exec", flags=flags, dont_inherit=True)
     result = eval(compiled, names)
     if inspect.isawaitable(result):
         await result

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harbour_async.errors import DecodeError
+from harbour_async.errors import ConfigurationError, DecodeError
 
 
 class BeyondDouble(float):
@@ -27,21 +27,28 @@ class BeyondDouble(float):
 def decode_any(body: bytes) -> Any:
     """The plain value of a JSON text; DecodeError if it is none, or is nested absurdly deep."""
     try:
-        try:
-            return _decode(body)
-        except msgspec.ValidationError:
-            # Valid JSON all the same: msgspec gives up on numbers out of range. Lazy payloads
-            # were only scanned, not read, so these must not fail here.
-            return json.loads(body, parse_float=_number, parse_int=_integer)
-    except RecursionError:
-        raise DecodeError("nested too deeply") from None
-    except ValueError as error:  # covers msgspec's errors and UnicodeDecodeError
-        raise DecodeError(f"invalid JSON: {error}") from error
+        return _decode(body)
+    except msgspec.ValidationError:
+        # Valid JSON all the same: msgspec gives up on numbers out of range. Lazy payloads
+        # were only scanned, not read, so these must not fail here.
+        value, problem = _decode_slowly(body)
+    except (ValueError, RecursionError) as error:  # covers msgspec's errors
+        value, problem = None, _problem(error)
+    # Outside of the handlers: the decoders' errors hold the body, or bytes of it.
+    if problem:
+        raise DecodeError(problem)
+    return value
 
 
 def encode_json(value: Any) -> bytes:
-    """``value`` as JSON; TypeError for what JSON has no notion of."""
-    return _encode(value)
+    """``value`` as JSON; ConfigurationError for what JSON has no notion of."""
+    try:
+        return _encode(value)
+    except RecursionError:
+        problem = "nested too deeply for JSON"
+    except (TypeError, ValueError, OverflowError) as error:
+        problem = str(error)
+    raise ConfigurationError(problem)
 
 
 def spliced(payload: bytes) -> msgspec.Raw:
@@ -49,6 +56,23 @@ def spliced(payload: bytes) -> msgspec.Raw:
     if b"\n" in payload or b"\r" in payload:
         payload = msgspec.json.format(payload, indent=-1)
     return msgspec.Raw(payload)
+
+
+def _decode_slowly(body: bytes) -> tuple[Any, str | None]:
+    try:
+        _scan(body)  # the standard library takes NaN and halves of surrogate pairs, JSON does not
+        return json.loads(body, parse_float=_number, parse_int=_integer), None
+    except (ValueError, RecursionError) as error:
+        return None, _problem(error)
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong with a JSON text, without any of it."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "invalid JSON: not UTF-8"
+    return f"invalid JSON: {error}"
 
 
 def _number(text: str) -> float:
@@ -70,4 +94,5 @@ def _encode_other(value: Any) -> Any:
 
 
 _decode = msgspec.json.Decoder().decode
+_scan = msgspec.json.Decoder(msgspec.Raw).decode
 _encode = msgspec.json.Encoder(enc_hook=_encode_other).encode

@@ -1,12 +1,15 @@
-"""Checks of a page's columns: what msgspec does not check while scanning.
+"""Checks of a page's columns, and copies: what msgspec leaves undone while scanning.
 
-Each works on all values of one field at once, mostly in C: a page has 100 records, and a Python
-call for each would cost more than scanning them. All raise (any exception) on the slightest doubt.
+Each function works on all values of one field at once, mostly in C: a page has 100 records, and a
+Python call for each would cost more than scanning them. All raise (any exception) on the slightest
+doubt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -14,28 +17,99 @@ from msgspec import Meta
 
 from harbour_async._decoding import rules
 
+Items = Sequence[Any]
+
 
 def check_text(body: bytes) -> None:
-    """What msgspec scans without keeping may be anything but UTF-8."""
+    """msgspec does not check the encoding of values it skips, so check the whole body."""
     if not body.isascii():
         str(body, "utf-8")
 
 
-def check_moments(column: Sequence[int | str | None]) -> None:
+def column(items: Items, attribute: str) -> list[Any]:
+    """One attribute of all items."""
+    return list(map(attrgetter(attribute), items))
+
+
+# --- raw values -----------------------------------------------------------------------------
+# A raw value is a view that keeps the whole page alive: one record kept would hold 160 kB. So each
+# is copied. `b"" + view` takes 0.05 µs, half of what `bytes(view)` does.
+
+
+def copies(values: Items) -> list[bytes | None]:
+    """Copies of raw values."""
+    return [None if raw is None else b"" + raw for raw in values]
+
+
+def settle(items: Items, attribute: str, settled: Callable[[Items], Items]) -> None:
+    """Put what ``settled`` makes of a column in its place."""
+    values = column(items, attribute)
+    if values.count(None) < len(values):
+        put = type(items[0]).__dict__[attribute].__set__
+        deque(map(put, items, settled(values)), maxlen=0)
+
+
+def settling(payloads: list[str]) -> Callable[[Items], None]:
+    """A function that copies the fields named ``payloads``, and checks that they are objects."""
+    if payloads == ["latest_response", "verification_metadata", "verification_details"]:
+        return _settle_verifications
+
+    def settle_all(items: Items) -> None:
+        for name in payloads:
+            settle(items, f"raw_{name}", lambda values: [_payload(raw) for raw in values])
+
+    return settle_all
+
+
+def _settle_verifications(items: Items) -> None:
+    # The one loop over records. Verifications come by the thousand, and with the names written
+    # out this takes a third of the time that three columns take.
+    for item in items:
+        if item.raw_latest_response is not None:
+            item.raw_latest_response = value = b"" + item.raw_latest_response
+            if value[0] != _BRACE:
+                item.raw_latest_response = _payload(value)
+        if item.raw_verification_metadata is not None:
+            item.raw_verification_metadata = value = b"" + item.raw_verification_metadata
+            if value[0] != _BRACE:
+                item.raw_verification_metadata = _payload(value)
+        if item.raw_verification_details is not None:
+            item.raw_verification_details = value = b"" + item.raw_verification_details
+            if value[0] != _BRACE:
+                item.raw_verification_details = _payload(value)
+
+
+_BRACE = ord("{")
+
+
+def _payload(raw: Any) -> bytes | None:
+    """A copy of an object's JSON; None for null."""
+    value: bytes | None = None if raw is None else b"" + raw
+    if value is None or value == b"null":
+        return None
+    if value[0] != _BRACE:
+        raise TypeError("not an object")
+    return value
+
+
+# --- timestamps -----------------------------------------------------------------------------
+
+
+def check_moments(values: Items) -> None:
     """Every string is a timestamp (the range of ints is checked while scanning)."""
-    if column.count(None) < len(column) and _digits_to_micros(column) is None:
-        for value in column:
+    if values.count(None) < len(values) and _digits(values) is None:
+        for value in values:
             if type(value) is str:
                 rules.moment(value)
 
 
-def to_micros(column: Sequence[int | str | None]) -> list[int | None]:
+def micros(values: Items) -> list[int | None]:
     """Timestamps as they came, in microseconds since 1970 UTC."""
-    return _digits_to_micros(column) or [
+    return _digits(values) or [
         None if value is None
         else value * 1000 if type(value) is int
         else rules.micros(rules.moment(value))
-        for value in column
+        for value in values
     ]  # fmt: skip
 
 
@@ -44,12 +118,12 @@ _decode_micros = msgspec.json.Decoder(
 ).decode
 
 
-def _digits_to_micros(column: Sequence[Any]) -> list[int | None] | None:
-    """`to_micros` for the usual column, all strings of digits, read as one array; or None."""
+def _digits(values: Items) -> list[int | None] | None:
+    """`micros` of the usual column, all strings of digits, read as one array; or None."""
     try:
-        text = f"[{'000,'.join(column)}000]"
-        micros: Any = _decode_micros(text)
+        text = f"[{'000,'.join(values)}000]"
+        found: Any = _decode_micros(text)
     except (TypeError, msgspec.DecodeError):
         return None
     # "1,2" and " 1" would be read without complaint.
-    return micros if len(micros) == len(column) and len(text.split()) == 1 else None
+    return found if len(found) == len(values) and len(text.split()) == 1 else None

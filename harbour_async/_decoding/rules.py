@@ -1,4 +1,4 @@
-"""The wire rules, once, as cattrs hooks.
+"""The wire rules, as cattrs hooks, and the paths of what breaks them.
 
 ==================  ==============================================================
 annotation          accepted on the wire
@@ -6,12 +6,13 @@ annotation          accepted on the wire
 ``Id``              a string that is not empty
 ``str``             a string
 ``bool``            true or false
-``int``             a count: a non-negative integer, or a string of digits
+``Count``           a non-negative integer, or a string of digits
+``int``, ``float``  an integer; any number
 ``datetime``        epoch milliseconds, as an integer or as a string of digits; or
                     ISO 8601, where no zone means UTC; microseconds are kept
 ``SomeEnum | str``  a string; a known value in any letter case becomes the member
 ``dict[str, Any]``  an object
-``list[X]``         an array of X
+``list[X]``         an array of X; the same for ``tuple[X, ...]`` and ``Sequence[X]``
 ``X | None``        X or null
 a record            an object; fields it does not name are kept in ``extra``
 ==================  ==============================================================
@@ -21,24 +22,22 @@ Nothing is coerced beyond that: no ``"false"`` for a bool, no ``1`` for a string
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache, partial, reduce
-from operator import eq, or_
+from functools import partial
+from operator import eq
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
-import attrs
 from cattrs import AttributeValidationNote, Converter, IterableValidationError
 from cattrs.cols import list_structure_factory
 from cattrs.errors import ClassValidationError
-from cattrs.gen import make_dict_structure_fn, override
 
+from harbour_async._decoding.codec import BeyondDouble
 from harbour_async.errors import DecodeError
-from harbour_async.models import Id
+from harbour_async.models import Count, Id
 
-T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,38 +47,16 @@ _US = timedelta(microseconds=1)
 FIRST_MS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MS
 LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MS
 
-_EXTRA = "\0extra"  # the attribute `extra`; a wire field of that name is an unknown one
 
-
-def structure(value: Any, shape: type[T]) -> T:
-    """``value`` as ``shape``; DecodeError names the first place that breaks a rule."""
-    try:
-        return converter().structure(value, shape)
-    except RecursionError:
-        raise DecodeError("nested too deeply") from None
-    except Exception as error:
-        path, cause = _locate(error)
-        raise DecodeError(_explain(cause), path=path) from cause
-
-
-@cache
-def converter() -> Converter:
-    """The converter that knows the rules. Built on first use: importing should cost nothing."""
-    made = Converter(detailed_validation=True)
+def register(converter: Converter) -> None:
+    """Make ``converter`` follow the rules; records are the business of `WireConverter`."""
     for kind, rule in _RULES:
         if isinstance(kind, type):
-            made.register_structure_hook(kind, rule)
+            converter.register_structure_hook(kind, rule)
         else:
-            made.register_structure_hook_func(partial(eq, kind), rule)
-    for concerns, factory in _FACTORIES:
-        made.register_structure_hook_factory(concerns, partial(factory, made))
-    return made
-
-
-def hook(shape: Any) -> Hook:
-    """The rule for values of ``shape`` that are not null."""
-    core = reduce(or_, (part for part in get_args(shape) if part is not NoneType))
-    return converter().get_structure_hook(core)
+            converter.register_structure_hook_func(partial(eq, kind), rule)
+    converter.register_structure_hook_factory(_is_list, partial(_array_rule, converter))
+    converter.register_structure_hook_factory(lambda shape: bool(open_enum(shape)), _enum_rule)
 
 
 def moment(value: Any, _: Any = None) -> datetime:
@@ -102,13 +79,6 @@ def micros(moment: datetime) -> int:
     return (moment - EPOCH) // _US
 
 
-def wire_moment(moment: datetime) -> int | str:
-    """The spelling a timestamp goes out in: epoch milliseconds (guide: "v2.1") if that is exact."""
-    if moment.microsecond % 1000:
-        return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-    return micros(moment) // 1000
-
-
 def count(value: Any, _: Any = None) -> int:
     """The rule for totals and page numbers."""
     if type(value) is str and value.isascii() and value.isdigit():
@@ -128,16 +98,40 @@ def open_enum(shape: Any) -> type[StrEnum] | None:
     return None
 
 
-def _text(value: Any, _: Any) -> str:
+def known_value(enum: type[StrEnum]) -> Callable[[str], StrEnum | str]:
+    """The meaning of a string under an open enum: the member, or the string itself."""
+    members: dict[str, StrEnum] = {member.value: member for member in enum}
+
+    def known(text: str) -> StrEnum | str:
+        return members.get(text) or members.get(text.lower()) or text
+
+    return known
+
+
+def text(value: Any, _: Any = None) -> str:
+    """The rule for strings."""
     if type(value) is not str:
         raise _wrong("a string", value)
     return value
 
 
-def _id(value: Any, _: Any) -> str:
-    if not _text(value, _):
+def own_id(value: Any, _: Any = None) -> str:
+    """The rule for ids."""
+    if not text(value):
         raise ValueError("expected an id, got an empty string")
     return str(value)
+
+
+def _integer(value: Any, _: Any) -> int:
+    if type(value) is not int:
+        raise _wrong("an integer", value)
+    return value
+
+
+def _number(value: Any, _: Any) -> float:
+    if type(value) is not int and not isinstance(value, float):
+        raise _wrong("a number", value)
+    return value
 
 
 def _flag(value: Any, _: Any) -> bool:
@@ -146,65 +140,48 @@ def _flag(value: Any, _: Any) -> bool:
     return value
 
 
-def _object(value: Any, _: Any) -> dict[str, Any]:
+def json_object(value: Any, _: Any = None) -> dict[str, Any]:
+    """The rule for objects."""
     if type(value) is not dict:
         raise _wrong("an object", value)
     return value
 
 
 _RULES: tuple[tuple[Any, Hook], ...] = (
-    (str, _text),
-    (Id, _id),
+    (str, text),
+    (Id, own_id),
     (bool, _flag),
-    (int, count),
+    (Count, count),
+    (int, _integer),
+    (float, _number),
     (datetime, moment),
-    (dict[str, Any], _object),
+    (dict[str, Any], json_object),
 )
 
 
-def _enum_rule(_: Converter, shape: Any) -> Hook:
-    known = {member.value: member for member in open_enum(shape) or ()}
+def _enum_rule(shape: Any) -> Hook:
+    known = known_value(cast(type[StrEnum], open_enum(shape)))
     nullable = NoneType in get_args(shape)
-
-    def rule(value: Any, _: Any) -> Any:
-        if type(value) is str:
-            return known.get(value) or known.get(value.lower(), value)
-        if value is None and nullable:
-            return None
-        raise _wrong("a string", value)
-
-    return rule
+    return lambda value, _: None if value is None and nullable else known(text(value))
 
 
-def _array_rule(made: Converter, shape: Any) -> Hook:
-    elements = list_structure_factory(shape, made)
+def _is_list(shape: Any) -> bool:
+    if get_origin(shape) is tuple:
+        return get_args(shape)[1:] == (...,)
+    return get_origin(shape) in (list, Sequence)
+
+
+def _array_rule(converter: Converter, shape: Any) -> Hook:
+    array: Any = list.__class_getitem__(get_args(shape)[0])
+    elements = list_structure_factory(array, converter)
+    made = tuple if get_origin(shape) is tuple else list
 
     def rule(value: Any, _: Any) -> Any:
         if type(value) is not list:
             raise _wrong("an array", value)
-        return elements(value, shape)
+        return made(elements(value, shape))
 
     return rule
-
-
-def _record_rule(made: Converter, shape: Any) -> Hook:
-    fields = {a.name for a in attrs.fields(get_origin(shape) or shape)} - {"extra"}
-    build = make_dict_structure_fn(shape, made, extra=override(rename=_EXTRA))
-
-    def rule(value: Any, _: Any) -> Any:
-        _object(value, _)
-        known = {name: value[name] for name in fields & value.keys()}
-        known[_EXTRA] = {name: value[name] for name in value if name not in fields}
-        return build(known, shape)
-
-    return rule
-
-
-_FACTORIES: tuple[tuple[Callable[[Any], bool], Callable[[Converter, Any], Hook]], ...] = (
-    (lambda shape: get_origin(shape) is list, _array_rule),
-    (lambda shape: open_enum(shape) is not None, _enum_rule),
-    (lambda shape: attrs.has(get_origin(shape) or shape), _record_rule),
-)
 
 
 _JSON_NAMES = {
@@ -212,6 +189,7 @@ _JSON_NAMES = {
     bool: "a boolean",
     int: "an integer",
     float: "a number with a fraction",
+    BeyondDouble: "a number",
     dict: "an object",
     list: "an array",
     NoneType: "null",
@@ -219,20 +197,28 @@ _JSON_NAMES = {
 
 
 def _wrong(expected: str, value: Any) -> TypeError:
+    kind = type(value)
     # The value itself stays out of it: messages end up in logs, and values are personal data.
-    return TypeError(f"expected {expected}, got {_JSON_NAMES.get(type(value), 'a number')}")
+    return TypeError(f"expected {expected}, got {_JSON_NAMES.get(kind, kind.__name__)}")
 
 
-def _locate(error: BaseException, path: str = "$") -> tuple[str, BaseException]:
-    """The first leaf of cattrs' tree of failures, and the path to it."""
-    if not isinstance(error, ClassValidationError | IterableValidationError):
-        return path, error
-    noted, plain = error.group_exceptions()
-    for cause, note in noted:
-        step = f".{note.name}" if isinstance(note, AttributeValidationNote) else f"[{note.index}]"
-        return _locate(cause, path + step)
-    return _locate(plain[0], path)
+def broken(error: BaseException, path: str = "$") -> DecodeError:
+    """The first failure in cattrs' tree of them, with the path to it."""
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        noted, plain = error.group_exceptions()
+        for cause, note in noted:
+            if isinstance(note, AttributeValidationNote):
+                return broken(cause, f"{path}.{note.name}")
+            return broken(cause, f"{path}[{note.index}]")
+        return broken(plain[0], path)
+    if isinstance(error, DecodeError):
+        return rooted(error, path)
+    if isinstance(error, RecursionError):
+        return DecodeError("nested too deeply", path=path)
+    return DecodeError("missing" if isinstance(error, KeyError) else str(error), path=path)
 
 
-def _explain(cause: BaseException) -> str:
-    return "missing" if isinstance(cause, KeyError) else str(cause)
+def rooted(error: DecodeError, path: str) -> DecodeError:
+    """``error`` as seen from a larger value that holds the failing one at ``path``."""
+    message = str(error).removeprefix(f"{error.path}: ")
+    return DecodeError(message, path=path + error.path.removeprefix("$"))

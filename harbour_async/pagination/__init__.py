@@ -1,6 +1,7 @@
 """Walks over listings that change meanwhile. Knows no HTTP: it is given a fetch function."""
 
 from harbour_async._report import PagingReport
+from harbour_async.pagination._batch import OnInvalid
 from harbour_async.pagination.pager import Pager
 
-__all__ = ["Pager", "PagingReport"]
+__all__ = ["OnInvalid", "Pager", "PagingReport"]

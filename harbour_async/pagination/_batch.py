@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from harbour_async.models import InvalidRecord
 
 T = TypeVar("T")
 
-OnInvalid = Callable[[InvalidRecord], Any]
+Replace = Callable[[InvalidRecord], Any]
+"""What to give instead of an invalid record; None for nothing."""
+
+OnInvalid = Literal["raise", "keep"] | Replace
 
 
 class Batch(Generic[T]):
@@ -25,7 +28,7 @@ class Batch(Generic[T]):
     """
 
     def __init__(
-        self, rows: Sequence[T], most: int | None = None, on_invalid: OnInvalid | None = None
+        self, rows: Sequence[T], most: int | None = None, on_invalid: Replace | None = None
     ) -> None:
         self.rows = len(rows)
         self.error: BaseException | None = None
@@ -40,7 +43,7 @@ class Batch(Generic[T]):
         self.count = len(rows)
         self.left: list[T] = list(reversed(rows))
 
-    def _replaced(self, rows: Sequence[T], on_invalid: OnInvalid | None) -> list[T]:
+    def _replaced(self, rows: Sequence[T], on_invalid: Replace | None) -> list[T]:
         given: list[T] = []
         ends: list[int] = []
         for passed, item in enumerate(rows, 1):

@@ -11,7 +11,7 @@ from attrs import frozen
 from harbour_async._report import PagingReport
 from harbour_async.errors import HarbourError, IncompleteListingError
 from harbour_async.pagination import _token
-from harbour_async.pagination._batch import Batch, OnInvalid
+from harbour_async.pagination._batch import Batch, Replace
 from harbour_async.pagination._overlap import Overlap
 from harbour_async.pagination._plan import Plan, Verdict
 from harbour_async.pagination._prefetch import Fetch, Fetched, Prefetcher
@@ -33,7 +33,7 @@ class Options:
     page_size: int
     max_items: int | None
     concurrency: int
-    on_invalid: OnInvalid | None
+    on_invalid: Replace | None
     proof: bool
 
     @property

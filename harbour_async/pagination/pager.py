@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from copy import copy
 from types import TracebackType
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 from weakref import WeakSet
 
 from attrs import evolve
 
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
-from harbour_async.models import InvalidRecord
 from harbour_async.pagination import _token
+from harbour_async.pagination._batch import OnInvalid
 from harbour_async.pagination._cursor import Cursor, version
 from harbour_async.pagination._iteration import Pages, Records
 from harbour_async.pagination._overlap import Overlap
@@ -73,7 +72,7 @@ class Pager(Generic[T]):
         concurrency: int = 4,
         complete: bool = True,
         resume: str | None = None,
-        on_invalid: Literal["raise", "keep"] | Callable[[InvalidRecord], Any] = "raise",
+        on_invalid: OnInvalid = "raise",
         since: int | None = None,
         lookback: int = 0,
     ) -> None:

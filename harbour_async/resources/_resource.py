@@ -19,7 +19,7 @@ from harbour_async.errors import (
     PermissionDeniedError,
 )
 from harbour_async.models import Page
-from harbour_async.pagination import Pager
+from harbour_async.pagination import OnInvalid, Pager
 from harbour_async.settings import Inherit, Priority, Seconds
 
 MAX_PAGE_SIZE = 100
@@ -158,6 +158,7 @@ class Resource:
         timeout: Seconds | None,
         key: str = "created_at",
         extra_query: Mapping[str, Any] | None = None,
+        on_invalid: OnInvalid = "raise",
         **walk: Any,
     ) -> Pager[Any]:
         """A pager over a listing; ``timeout`` counts from the walk's first request.
@@ -170,7 +171,9 @@ class Resource:
         deadline: float | None = None
         pairs = [*params.items(), *extra("extra_query", extra_query, own=True)]
         filters = query(pairs)
-        read = _body_read_by(partial(decode_rows, record, key=key))
+        read = _body_read_by(
+            partial(decode_rows, record, key=key, keep_invalid=on_invalid != "raise")
+        )
 
         async def fetch(number: int, size: int) -> Rows[Any]:
             nonlocal deadline
@@ -180,7 +183,9 @@ class Resource:
             return await caller.call(request, read, priority=lane, deadline=deadline)
 
         listing = repr((path, sorted(pairs), key))
-        pager: Pager[Any] = Pager(fetch, listing=listing, order=order, **walk)
+        pager: Pager[Any] = Pager(
+            fetch, listing=listing, order=order, on_invalid=on_invalid, **walk
+        )
         pager._record, pager._budget = record, caller.budget
         return pager
 

@@ -11,7 +11,7 @@ from harbour_async import _wire
 from harbour_async._decoding import decode_record
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Verification, VerificationReceipt
-from harbour_async.pagination import Pager
+from harbour_async.pagination import OnInvalid, Pager
 from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
 from harbour_async.settings import INHERIT, Seconds
 
@@ -39,19 +39,34 @@ class Verifications(Resource):
         concurrency: int = 4,
         complete: bool = True,
         resume: str | None = None,
+        on_invalid: OnInvalid = "raise",
         extra_query: Mapping[str, Any] | None = None,
         priority: CallPriority = INHERIT,
         timeout: Seconds | None = None,
     ) -> Pager[Verification]:
         """Walk all verifications, newest first unless ``order_by`` says otherwise.
 
-        ``search`` looks into several fields; ``metadata`` are pairs that all have to match.
-        Up to ``concurrency`` pages of ``page_size`` (1 to 100) are on their way at once. With
-        ``complete`` a listing by created_at is proved: IncompleteListingError is raised at its end
-        if it cannot be. ``resume`` goes on where another pager's ``resume_token`` stood.
-        ``extra_query`` are query parameters that this library does not know; a token belongs to
-        a listing with the same ones. ``timeout`` bounds the whole walk, in seconds from its first
-        request; there is none by default.
+        With ``complete``, a listing by created_at is proved: IncompleteListingError is raised at
+        its end if it cannot be (docs/completeness.md).
+
+        search: text to look for in several fields.
+        metadata: name-value pairs that all have to match; text, numbers, bools or None.
+        order_by: one field and a direction, like "created_at ASC".
+        page_size: records a request, 1 to 100; more where the list grows as fast as it is read.
+        max_items: stop after so many records.
+        concurrency: pages that may be on their way, or read ahead, at a time.
+        complete: False asks for each page once, and proves nothing.
+        resume: another pager's ``resume_token``, to go on where that one stood.
+        on_invalid: what becomes of a record that breaks a rule of the wire: "raise" a DecodeError,
+            "keep" an InvalidRecord in its place, or a function that gets the InvalidRecord: what it
+            returns is yielded, None drops the record, raising ends the walk.
+        extra_query: query parameters that this library does not know.
+        timeout: seconds for the whole walk, from its first request; None for no bound.
+
+        ::
+
+            async for v in harbour.verifications.list(metadata={"internal_id": "123"}):
+                print(v.verification_id, v.status)
 
         Guide: "List verifications".
         """
@@ -66,6 +81,7 @@ class Verifications(Resource):
             concurrency=concurrency,
             complete=complete,
             resume=resume,
+            on_invalid=on_invalid,
             extra_query=extra_query,
             priority=priority,
             timeout=timeout,
@@ -82,6 +98,8 @@ class Verifications(Resource):
         page_size: int = 100,
         max_items: int | None = None,
         concurrency: int = 4,
+        on_invalid: OnInvalid = "raise",
+        extra_query: Mapping[str, Any] | None = None,
         priority: CallPriority = INHERIT,
         timeout: Seconds | None = None,
     ) -> Pager[Verification]:
@@ -99,7 +117,7 @@ class Verifications(Resource):
         since: an aware datetime.
         resume: a ``resume_token`` of an earlier walk of changes with the same filters.
         lookback: how far to go back before ``resume``; a timedelta of zero or more.
-        search, metadata, page_size, max_items, concurrency: as in ``list``.
+        search, metadata, page_size, max_items, concurrency, on_invalid, extra_query: see ``list``.
         timeout: seconds for the whole walk; None for no bound.
 
         ::
@@ -120,6 +138,8 @@ class Verifications(Resource):
             key="updated_at",
             since=_since(since),
             lookback=_lookback(lookback),
+            on_invalid=on_invalid,
+            extra_query=extra_query,
             resume=resume,
             page_size=page_size,
             max_items=max_items,

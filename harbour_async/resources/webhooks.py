@@ -12,7 +12,7 @@ from harbour_async._decoding import decode_record, encode_json
 from harbour_async._wire import Request, segment, text
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Webhook, WebhookEvent, WebhookReceipt
-from harbour_async.pagination import Pager
+from harbour_async.pagination import OnInvalid, Pager
 from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
 from harbour_async.settings import INHERIT, Seconds
 
@@ -39,6 +39,7 @@ class Webhooks(Resource):
         concurrency: int = 4,
         complete: bool = True,
         resume: str | None = None,
+        on_invalid: OnInvalid = "raise",
         extra_query: Mapping[str, Any] | None = None,
         priority: CallPriority = INHERIT,
         timeout: Seconds | None = None,
@@ -65,6 +66,7 @@ class Webhooks(Resource):
             concurrency=concurrency,
             complete=complete,
             resume=resume,
+            on_invalid=on_invalid,
             extra_query=extra_query,
             priority=priority,
             timeout=timeout,
@@ -178,6 +180,7 @@ class Webhooks(Resource):
         page_size: int = 100,
         max_items: int | None = None,
         concurrency: int = 4,
+        on_invalid: OnInvalid = "raise",
         extra_query: Mapping[str, Any] | None = None,
         priority: CallPriority = INHERIT,
         timeout: Seconds | None = None,
@@ -197,6 +200,7 @@ class Webhooks(Resource):
             page_size=page_size,
             max_items=max_items,
             concurrency=concurrency,
+            on_invalid=on_invalid,
             extra_query=extra_query,
             priority=priority,
             timeout=timeout,

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harbour_async._decoding import decode_any, decode_rows, rules
+from harbour_async._decoding import WireConverter, decode_any, decode_rows
 from harbour_async._rows import Rows
 from harbour_async.errors import DecodeError
 from harbour_async.models import (
@@ -54,11 +54,11 @@ def outcome(decode: Any, *args: Any) -> Any:
 
 
 def explained(cls: Any, body: bytes) -> Any:
-    return rules.structure(decode_any(body), cls)
+    return WireConverter().structure(decode_any(body), cls)
 
 
 def explained_items(cls: Any, body: bytes) -> Any:
-    return rules.structure(decode_any(body), Page[cls]).items
+    return WireConverter().structure(decode_any(body), Page[cls]).items
 
 
 def chunk_items(cls: Any, body: bytes) -> Any:

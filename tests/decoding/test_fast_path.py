@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from harbour_async._decoding import (
+    WireConverter,
     decode_page,
     decode_record,
     decode_rows,
-    fast,
-    records,
-    rules,
+    scan,
     to_json,
+    write,
 )
 from harbour_async.errors import DecodeError
 from harbour_async.models import Verification, Webhook
@@ -52,7 +52,7 @@ json_values = st.recursive(
 
 def objects(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Objects with the record's own names, mostly, and any values."""
-    names = st.sampled_from([*records._names(cls), "extra", "new_field"])
+    names = st.sampled_from([*write._names(cls), "extra", "new_field"])
     required = st.fixed_dictionaries({name: st.text(min_size=1, max_size=3) for name in ids(cls)})
     anything = st.dictionaries(names | st.text(max_size=3), json_values, max_size=3)
     return st.builds(lambda a, b: {**a, **b}, required, anything)
@@ -87,7 +87,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
     def explain(*_: Any) -> None:
         raise AssertionError("this page should have taken the fast path")
 
-    monkeypatch.setattr(rules, "structure", explain)
+    monkeypatch.setattr(WireConverter, "structure", explain)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_usual_variations_take_the_fast_path(
 
 
 def test_a_field_the_server_has_learned_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "_fast_paths", {})
+    monkeypatch.setattr(scan, "_scans", {})
     body = page_of(
         {"verification_id": "a", "risk": {"score": 1}, "é": 1.5},
         {"verification_id": "b", "flag": None},
@@ -139,11 +139,11 @@ def test_a_field_the_server_has_learned_is_learned(monkeypatch: pytest.MonkeyPat
 
 
 def test_learning_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "_fast_paths", {})
-    for number in range(fast.MAX_LEARNED + 10):
+    monkeypatch.setattr(scan, "_scans", {})
+    for number in range(scan.MAX_LEARNED + 10):
         body = dumps({"webhook_id": "w", f"field_{number}": number})
         assert decode_record(Webhook, body).extra == {f"field_{number}": number}
-    assert len(records._fast_path(Webhook).learned) == fast.MAX_LEARNED
+    assert len(scan.scan_of(Webhook).learned) == scan.MAX_LEARNED
 
 
 def test_an_error_does_not_drag_the_fast_paths_error_along() -> None:

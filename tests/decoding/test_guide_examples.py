@@ -42,8 +42,7 @@ def test_nothing_of_a_single_object_is_lost(name: str, cls: Any) -> None:
     kept = to_dict(record)
     assert sent.keys() <= kept.keys()
     for field, value in sent.items():
-        if not field.endswith(("_at", "_datetime")) and field != "result":
-            assert kept[field] == value
+        assert kept[field] == value
     assert decode_record(cls, to_json(record)) == record
 
 
@@ -100,7 +99,7 @@ def test_the_short_answer_to_get_webhook_keeps_its_datetime() -> None:
 def test_receipts_keep_microseconds(name: str) -> None:
     receipt = decode_record(WebhookReceipt, guide(name))
     assert receipt.event_datetime == datetime(2023, 5, 4, 21, 33, 3, 23949, tzinfo=UTC)
-    assert to_dict(receipt)["event_datetime"] == "2023-05-04T21:33:03.023949Z"
+    assert to_dict(receipt)["event_datetime"] == "2023-05-04T21:33:03.023949"
 
 
 def test_one_bare_event_is_a_page_of_one() -> None:

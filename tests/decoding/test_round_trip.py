@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from harbour_async._decoding import decode_any, decode_record, encode_json, to_dict, to_json
-from harbour_async.errors import DecodeError
+from harbour_async._decoding import (
+    decode_any,
+    decode_record,
+    encode_json,
+    from_dict,
+    to_dict,
+    to_json,
+)
+from harbour_async.errors import ConfigurationError, DecodeError
 from harbour_async.models import Verification, VerificationStatus, VerificationTier, Webhook
 from tests.decoding.support import dumps
 from tests.decoding.test_fast_path import json_values
@@ -42,7 +49,7 @@ def test_a_record_survives_the_wire(record: Verification) -> None:
     assert json.loads(sent) == to_dict(record)
     received = decode_record(Verification, sent)
     assert json.loads(to_json(received)) == json.loads(sent)  # untouched
-    assert received == record
+    assert received == record == from_dict(Verification, to_dict(record))
     assert json.loads(to_json(received)) == json.loads(sent)  # read
 
 
@@ -105,6 +112,6 @@ def test_decode_any_raises_nothing_else(body: bytes) -> None:
         decode_any(body)
 
 
-def test_what_json_has_no_notion_of_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="object has no JSON form"):
+def test_what_json_has_no_notion_of_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="object has no JSON form"):
         encode_json({"a": object()})

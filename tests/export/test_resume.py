@@ -98,8 +98,8 @@ async def test_a_cancelled_export_keeps_what_it_has(tmp_path: Path) -> None:
 
 async def test_a_lost_network_keeps_what_arrived(tmp_path: Path) -> None:
     async with served(450) as (sandbox, harbour):
-        harbour._caller._retry = Retry(attempts=1)
-        pager = harbour.verifications.list(concurrency=1)
+        once = harbour.with_options(retry=Retry(attempts=1))
+        pager = once.verifications.list(concurrency=1)
 
         def fail(report: PagingReport) -> None:
             if report.pages == 2:

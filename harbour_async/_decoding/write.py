@@ -1,0 +1,110 @@
+"""Records to JSON: what came goes out as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal, TypeAlias, get_args, overload
+
+import attrs
+
+from harbour_async._decoding import rules
+from harbour_async._decoding.codec import decode_any, encode_json, spliced
+from harbour_async._decoding.lazy import Lazy, merged
+from harbour_async._record import Record, source_of
+from harbour_async.errors import ConfigurationError
+from harbour_async.models import InvalidRecord, Page
+
+Dates: TypeAlias = Literal["wire", "ms", "iso"]
+_DATES = get_args(Dates)
+
+
+@overload
+def to_dict(value: Record | Page[Any], *, dates: Dates = "wire") -> dict[str, Any]: ...
+@overload
+def to_dict(value: Sequence[Any], *, dates: Dates = "wire") -> list[Any]: ...
+@overload
+def to_dict(value: Any, *, dates: Dates = "wire") -> Any: ...
+def to_dict(value: Any, *, dates: Dates = "wire") -> Any:
+    """``value`` with the wire's names and plain JSON values; ``extra`` merged back.
+
+    A record or a ``Page`` becomes a dict, a sequence of these a list, an ``InvalidRecord`` what
+    the server sent. The result is a copy: changes to it do not reach the record.
+
+    ``dates`` says how timestamps are spelled: ``"wire"``, as they came, and values of one's own as
+    epoch milliseconds, or ISO 8601 if they have microseconds; ``"ms"``, always epoch milliseconds,
+    rounded down; ``"iso"``, always ISO 8601 in UTC (``2023-05-25T18:08:36Z``). Timestamps inside of
+    objects and ``extra`` stay as they are.
+
+    Raises ConfigurationError for anything else, for values that have no JSON form, and for
+    datetimes without a time zone.
+
+    Example: ``to_dict(verification, dates="iso")["created_at"]``
+    """
+    return decode_any(to_json(value, dates=dates))
+
+
+def to_json(value: Any, *, dates: Dates = "wire") -> bytes:
+    """``value`` as JSON on one line, in UTF-8; objects that nobody has read go out as they came.
+
+    Takes and raises what `to_dict` does.
+
+    Example: ``file.write(to_json(verification) + b"\\\\n")``
+    """
+    if dates not in _DATES:
+        raise ConfigurationError(f"dates must be 'wire', 'ms' or 'iso', not {dates!r}")
+    try:
+        return encode_json(_plain(value, dates))
+    except RecursionError:
+        pass
+    raise ConfigurationError("nested too deeply for JSON")
+
+
+def _plain(value: Any, dates: Dates) -> Any:
+    if isinstance(value, Record):
+        return _record(value, dates)
+    if isinstance(value, Page):
+        out = {name: getattr(value, name) for name in _names(Page)}
+        return merged(out | {"items": _plain(value.items, dates)}, value.extra)
+    if isinstance(value, InvalidRecord):
+        return spliced(value.raw)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
+        return [_plain(item, dates) for item in value]
+    raise ConfigurationError(
+        f"expected a record, a Page or a sequence of them, not {type(value).__name__}"
+    )
+
+
+def _record(record: Any, dates: Dates) -> dict[str, Any]:
+    source, cls = source_of(record), record.__class__
+    if isinstance(source, Lazy):
+        out = source.write()
+        if dates == "wire":
+            return out
+    else:
+        out = merged({name: getattr(record, name) for name in _names(cls)}, record.extra)
+    for name in _moments(cls):
+        if isinstance(moment := getattr(record, name), datetime):
+            out[name] = _spelled(name, moment, dates)
+    return out
+
+
+def _spelled(name: str, moment: datetime, dates: Dates) -> int | str:
+    if moment.tzinfo is None:
+        raise ConfigurationError(f"{name} must have a time zone")
+    # "wire" only comes here for values of one's own, which the wire never spelled.
+    if dates == "iso" or (dates == "wire" and moment.microsecond % 1000):
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return rules.micros(moment) // 1000
+
+
+@cache
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(a.name for a in attrs.fields(cls) if a.name != "extra")
+
+
+@cache
+def _moments(cls: Any) -> tuple[str, ...]:
+    fields = attrs.fields(attrs.resolve_types(cls))
+    return tuple(a.name for a in fields if datetime in get_args(a.type))

@@ -1,0 +1,135 @@
+"""The converter as users of cattrs know converters."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from harbour_async import (
+    ConfigurationError,
+    DecodeError,
+    Page,
+    Verification,
+    VerificationStatus,
+    Webhook,
+    WireConverter,
+    from_json,
+    to_dict,
+    to_json,
+)
+from tests.decoding.support import RECORDS, dumps, guide, ids, outcome, page_of
+
+
+@attrs.frozen
+class Delivery:
+    """A user's own class, as the body of a request might be."""
+
+    verification: Verification
+    at: datetime
+    status: VerificationStatus | str | None = None
+    attempts: int = 0
+    weight: float = 1.0
+    others: tuple[Webhook, ...] = ()
+
+
+converter = WireConverter()
+
+
+@pytest.mark.parametrize("cls", RECORDS)
+def test_loads_and_dumps(cls: Any) -> None:
+    body = dumps({**ids(cls), "new": 1})
+    record = converter.loads(body, cls)
+    assert type(record) is cls
+    assert record == from_json(cls, body)
+    assert converter.dumps(record) == to_json(record)
+    assert converter.loads(converter.dumps([record]), list[cls]) == [record]
+
+
+def test_pages() -> None:
+    page = converter.loads(guide("verification_list"), Page[Verification])
+    assert page == from_json(Page[Verification], guide("verification_list"))
+    assert converter.dumps(page, dates="iso") == to_json(page, dates="iso")
+
+
+def test_structure_and_unstructure() -> None:
+    plain = json.loads(guide("verification"))
+    record = converter.structure(plain, Verification)
+    assert record == from_json(Verification, guide("verification"))
+    assert converter.unstructure(record) == to_dict(record)
+    assert converter.structure({"items": [plain], "total": 1}, Page[Verification])[0] == record
+
+
+def test_classes_of_ones_own_follow_the_rules() -> None:
+    sent: dict[str, Any] = {
+        "verification": {"verification_id": "a", "new": 1},
+        "at": "1685038116000",
+        "status": "COMPLETED",
+        "attempts": 2,
+        "weight": 3,
+        "others": [{"webhook_id": "w"}],
+    }
+    delivery = converter.loads(dumps(sent), Delivery)
+    assert delivery.verification.extra == {"new": 1}
+    assert delivery.at == datetime(2023, 5, 25, 18, 8, 36, tzinfo=UTC)
+    assert delivery.status is VerificationStatus.COMPLETED
+    assert delivery.others == (Webhook("w"),)
+    assert converter.loads(converter.dumps(delivery), Delivery) == delivery
+    assert converter.loads(converter.dumps([delivery]), list[Delivery]) == [delivery]
+    for wrong, path in (
+        ({"at": "soon"}, "$.at"),
+        ({"attempts": "2"}, "$.attempts"),
+        ({"attempts": True}, "$.attempts"),
+        ({"weight": "3"}, "$.weight"),
+        ({"others": {}}, "$.others"),
+        ({"others": [{"webhook_id": "w"}, {}]}, "$.others[1].webhook_id"),
+        ({"verification": {"verification_id": 1}}, "$.verification.verification_id"),
+    ):
+        assert outcome(converter.loads, dumps({**sent, **wrong}), Delivery) == ("DecodeError", path)
+
+
+@attrs.frozen
+class Annotated(Verification):
+    """A user's subclass of a record."""
+
+    note: str = ""
+
+
+def test_a_subclass_of_a_record_is_read_too() -> None:
+    body = b'{"verification_id": "a", "note": "n", "created_at": 5, "new": 1}'
+    record = converter.loads(body, Annotated)
+    assert (record.note, record.extra) == ("n", {"new": 1})
+    assert from_json(Annotated, to_json(record)) == record
+    assert from_json(Page[Annotated], page_of(json.loads(body)))[0] == record
+
+
+@pytest.mark.parametrize("shape", [object(), object, "Verification", 3, Page])
+def test_a_shape_that_cannot_be_decoded_is_an_error_of_ours(shape: Any) -> None:
+    with pytest.raises((ConfigurationError, DecodeError)) as caught:
+        converter.loads(b"{}", shape)
+    assert caught.value.__context__ is None
+
+
+def test_a_copy_follows_the_rules_too() -> None:
+    twin = converter.copy()
+    assert outcome(twin.loads, b'{"webhook_id": 1}', Webhook) == ("DecodeError", "$.webhook_id")
+    assert twin.dumps(Webhook("w")) == to_json(Webhook("w"))
+
+
+def test_values_nested_too_deeply_are_an_error_of_ours() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        converter.dumps(deep)
+
+
+def test_hooks_can_be_added() -> None:
+    mine = WireConverter()
+    mine.register_structure_hook(complex, lambda value, _: complex(value))
+    assert mine.loads(b'"1j"', complex) == 1j
+    with pytest.raises(ConfigurationError, match="no JSON form"):
+        mine.dumps(1j)

@@ -1,0 +1,148 @@
+"""One bad record on a page costs the others nothing."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from harbour_async import (
+    DecodeError,
+    InvalidRecord,
+    Verification,
+    Webhook,
+    WebhookEvent,
+    from_json,
+    to_json,
+)
+from harbour_async._decoding import decode_rows
+from tests.decoding.support import RECORDS, dumps, guide, outcome, page_of
+from tests.decoding.test_fast_path import objects
+
+MOMENT = datetime(2023, 5, 25, 18, 8, 36, tzinfo=UTC)
+GOOD = {**json.loads(guide("verification")), "created_at": "1685038116000"}
+BAD = b'{"verification_id": "bad",\n "created_at": "1685038116000", "is_scan": "Jane 2.50"}'
+
+
+def page_with(bad: bytes, at: int = 3, size: int = 100) -> bytes:
+    items = [dumps({**GOOD, "verification_id": f"v{n}"}) for n in range(size)]
+    items[at] = bad
+    return b'{"items": [' + b",".join(items) + b'], "total": 100, "page": 1}'
+
+
+def test_the_others_are_normal_records_and_the_bad_one_keeps_its_place() -> None:
+    rows = decode_rows(Verification, page_with(BAD), keep_invalid=True)
+    assert [type(item) for item in rows.items].count(Verification) == 99
+    for n, item in enumerate(rows.items):
+        if n != 3:
+            alone = from_json(Verification, dumps({**GOOD, "verification_id": f"v{n}"}))
+            assert item == alone
+            assert to_json(item) == to_json(alone)
+    assert rows.ids == [f"v{n}" if n != 3 else "bad" for n in range(100)]
+    assert rows.keys == [1_685_038_116_000_000] * 100
+    assert rows.total == 100
+
+
+def test_an_invalid_record_says_what_is_known() -> None:
+    invalid = decode_rows(Verification, page_with(BAD), keep_invalid=True).items[3]
+    assert type(invalid) is InvalidRecord
+    assert invalid.raw == BAD
+    assert (invalid.record_id, invalid.created_at) == ("bad", MOMENT)
+    assert invalid.error.path == "$.items[3].is_scan"
+    assert str(invalid.error) == "$.items[3].is_scan: expected a boolean, got a string"
+    assert "Jane" not in repr(invalid)
+    assert json.loads(to_json(invalid)) == json.loads(BAD)
+    assert pickle.loads(pickle.dumps(invalid)) == invalid
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        invalid.raw = b""  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("bad", "path", "record_id", "created_at"),
+    [
+        (b"3", "$.items[3]", None, None),
+        (b"null", "$.items[3]", None, None),
+        (b'"Jane"', "$.items[3]", None, None),
+        (b"{}", "$.items[3].verification_id", None, None),
+        (b'{"verification_id": ""}', "$.items[3].verification_id", None, None),
+        (b'{"verification_id": 7, "created_at": 0}', "$.items[3].verification_id", None,
+         datetime(1970, 1, 1, tzinfo=UTC)),
+        (b'{"verification_id": "a", "created_at": "Jane"}', "$.items[3].created_at", "a", None),
+        (b'{"verification_id": "a", "created_at": [1]}', "$.items[3].created_at", "a", None),
+        (b'{"verification_id": "a", "latest_response": [1e999]}', "$.items[3].latest_response",
+         "a", None),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_none(
+    bad: bytes, path: str, record_id: str | None, created_at: datetime | None
+) -> None:
+    rows = decode_rows(Verification, page_with(bad, size=5), keep_invalid=True)
+    invalid = rows.items[3]
+    assert (invalid.raw, invalid.error.path) == (bad, path)
+    assert (invalid.record_id, invalid.created_at) == (record_id, created_at)
+    assert rows.ids[3] == record_id
+    assert rows.keys[3] == (None if created_at is None else 0)
+    assert outcome(decode_rows, Verification, page_with(bad)) == ("DecodeError", path)
+
+
+@pytest.mark.parametrize("keep_invalid", [False, True])
+def test_the_key_may_be_updated_at(keep_invalid: bool) -> None:
+    items: list[dict[str, Any]] = [
+        {"verification_id": "a", "created_at": 1, "updated_at": 2},
+        {"verification_id": "b", "created_at": 1, "updated_at": "1970-01-01T00:00:00.000003"},
+        {"verification_id": "c", "created_at": 1},
+    ]
+    rows = decode_rows(Verification, page_of(*items), key="updated_at", keep_invalid=keep_invalid)
+    assert rows.keys == [2000, 3, None]
+
+
+def test_the_key_of_an_invalid_record_may_be_updated_at_too() -> None:
+    bad = {"webhook_id": "w", "created_at": 1, "updated_at": 5, "service_status": 0}
+    odd = {"webhook_id": "x", "created_at": 1, "updated_at": 6, "new": 1}
+    rows = decode_rows(Webhook, page_of(bad, odd), key="updated_at", keep_invalid=True)
+    assert rows.keys == [5000, 6000]
+    assert rows.items[0].created_at == datetime.fromtimestamp(0.001, UTC)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"<html>", "$"),
+        (b'{"items": [{}, "\xff"], "total": 1}', "$"),
+        (b"[]", "$"),
+        (b'{"items": 1, "total": 1}', "$.items"),
+        (b'{"total": 1}', "$.items"),
+        (b'{"items": [{}]}', "$.total"),
+        (b'{"items": [{}], "total": -1}', "$.total"),
+        (b'{"items": [{}], "total": 1, "pages": "x"}', "$.pages"),
+    ],
+)
+def test_a_page_that_is_none_still_fails(body: bytes, path: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode_rows(Verification, body, keep_invalid=True)
+    assert caught.value.path == path
+
+
+def test_a_bare_event_may_be_invalid() -> None:
+    [invalid] = decode_rows(WebhookEvent, b'{"event_id": "e"}', keep_invalid=True).items
+    assert (invalid.record_id, invalid.error.path) == ("e", "$.items[0].webhook_id")
+
+
+@pytest.mark.parametrize("cls", RECORDS)
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_each_item_is_a_record_or_kept_as_it_came(cls: Any, data: st.DataObject) -> None:
+    items = data.draw(st.lists(objects(cls), max_size=4))
+    rows = decode_rows(cls, page_of(*items), keep_invalid=True)
+    assert len(rows.items) == len(rows.ids) == len(rows.keys) == len(items)
+    for item, sent in zip(rows.items, items, strict=True):
+        if isinstance(item, InvalidRecord):
+            assert json.loads(item.raw) == sent
+            assert outcome(from_json, cls, dumps(sent))[0] == "DecodeError"
+        else:
+            assert item == from_json(cls, dumps(sent))
