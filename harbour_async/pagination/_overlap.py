@@ -6,16 +6,17 @@ The headings named in the comments are those of docs/completeness.md.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterable
 from math import inf
-from typing import Any, cast
+from typing import Any
 
 from harbour_async.pagination._cursor import ENOUGH_TIES, START, Cursor, Identity
 from harbour_async.pagination._patience import Patience
+from harbour_async.pagination._place import Place
 from harbour_async.pagination._plan import Verdict
-from harbour_async.pagination._search import Drift, Search
+from harbour_async.pagination._search import Search
 from harbour_async.pagination._snapshot import Snapshot
+from harbour_async.pagination._taken import Taken
 from harbour_async.pagination._window import LARGEST, Window, reaching
 
 DOUBTS = 6
@@ -50,60 +51,53 @@ class Overlap:
         self.reason: str | None = None
         self.assumed = assumed
         self.repaired = 0
-        self.start = self.cursor = self._before = cursor
+        self.identity = identity
+        self.start = self.cursor = cursor
         # Should the proof be lost, no record may be given again. Eight bytes a record.
         self.fingerprints = array("q")
         self._size = size
-        self.identity = identity
         self._known = known
-        self._place = place
-        self._settled = cursor.key is None  # whether `_place` has been seen in an answer
-        self._frame = 0  # the number of the request that showed it
-        self._still = 0  # answers in a row that showed no movement
+        self._place = Place(place, known=cursor.key is None)
+        self._taken = Taken(cursor)
+        self._search: Search | None = None
         self._total = 0
         self._remaining: float = inf  # records behind the last answer
-        self._group = 1  # how many records may share a key, by the last few answers
         self._doubts = 0
-        self._drift = Drift()
-        self._search: Search | None = None
         self._patience = Patience(size)
-        self._keys: list[int] = []
-        self._ids: list[str] = []
-        self._ends: Sequence[int] = ()  # how many of these are passed with each record given
 
     @property
     def depth(self) -> int:
         """How many requests may be on their way."""
         # Answers that overtake each other in a list that moves leave real gaps between them, and
         # each gap costs a request. So more windows are read at a time the longer it keeps still.
-        still = self._search is None and 2 * self._group <= self._size
-        return 2 ** min(max(0, self._still - 1), 16) if still else 1
+        still = self._search is None and 2 * self._place.group <= self._size
+        return 2 ** min(max(0, self._place.still - 1), 16) if still else 1
 
     def propose(self, last: Window | None) -> Window | None:
+        ties = len(self.cursor.ties)
         if self._search:
-            return None if last else self._window(self._search.guess, len(self.cursor.ties))
+            return None if last else self._window(self._search.guess, ties)
         if last is None:
-            return self._window(self._place, len(self.cursor.ties))
-        return self._window(last.end, self._group) if last.end < self._total else None
+            return self._window(self._place.index, ties)
+        return self._window(last.end, self._place.group) if last.end < self._total else None
 
     def take(self, snapshot: Snapshot) -> Verdict:
         self._total = snapshot.total
-        self._hold(snapshot, ())
+        self._taken = Taken(self.cursor)
         verdict = self._read(snapshot)
         new = bool(verdict.rows)
-        if self._patience.exhausted(self._total, self._place, new=new) and not self.done:
+        if self._patience.exhausted(self._total, self._place.index, new=new) and not self.done:
             self.done = self.gave_up = True
             self.reason = self.reason or ENDLESS
         return verdict
 
-    def state(self, passed: int) -> dict[str, Any]:
-        all_given = passed == len(self._ends)
-        count = len(self._ids) if all_given else self._ends[passed - 1] if passed else 0
-        cursor = self._before.advanced(self._keys[:count], self._ids[:count])
+    def state(self, given: int) -> dict[str, Any]:
+        passed = self._taken.passed(given)
+        cursor = self._taken.cursor(passed)
         return {
             "key": cursor.key,
             "ties": list(cursor.ties),
-            "at": max(0, self._place - (len(self._ids) - count)),
+            "at": max(0, self._place.index - (len(self._taken.ids) - passed)),
             "assumed": self.assumed,
         }
 
@@ -111,7 +105,7 @@ class Overlap:
 
     def _window(self, place: int, ties: int) -> Window:
         """A window that goes on at ``place`` and shows a record before the ``ties``."""
-        overlap, margin = 1 + max(1, ties), self._drift.margin
+        overlap, margin = 1 + max(1, ties), self._place.drift.margin
         size = min(LARGEST, self._size + overlap - 2 + 2 * margin)
         # The last two are for "More equal keys than fit on a page": known records join those.
         for back in (overlap + margin, overlap, ENOUGH_TIES + margin, ENOUGH_TIES):
@@ -166,38 +160,23 @@ class Overlap:
 
     def _joined(self, snapshot: Snapshot) -> Verdict:
         """No record between the cursor and the snapshot's end is missing from it ("Joining")."""
-        latest = snapshot.alone and snapshot.number > self._frame
-        if snapshot.short and self.identity and not latest:
+        if snapshot.short and self.identity and not self._place.is_latest(snapshot):
             # "Changes": an update may have moved a record behind the end that is shown here, out
             # of what was read later. So the end has to be read last.
             return Verdict(first=snapshot.window, drop=True)
-        beyond = self.cursor.beyond(snapshot)
         self.done = snapshot.short
-        if beyond or self.done:
-            self._saw_place(snapshot, beyond[0] if beyond else len(snapshot.ids))
+        self._taken = Taken.of(self.cursor, snapshot, self._known)
+        count = len(self._taken.ids)
+        if count or self.done:
+            self._place.saw(snapshot, len(snapshot.ids) - count)
             self._search = None
         else:
             self._ended_before(snapshot)
         self._keep_up(snapshot)
-        self._place = snapshot.stop
-        self._hold(snapshot, beyond)
-        identities: Any = self._ids
-        if self.identity:
-            identities = map(self.identity, self._ids, self._keys)
-        self.fingerprints.extend(array("q", list(map(hash, identities))))
-        if self._known is not None:
-            beyond = self._not_known(snapshot, beyond, self._known)
-        return Verdict(beyond)
-
-    def _not_known(self, snapshot: Snapshot, beyond: Sequence[int], known: Cursor) -> Sequence[int]:
-        """Those of ``beyond`` that an earlier walk did not give, in a walk that looks back."""
-        wanted = [
-            (passed, i)
-            for passed, i in enumerate(beyond, 1)
-            if snapshot.keys[i] != known.key or snapshot.ids[i] not in known.ties
-        ]
-        self._ends = [passed for passed, _ in wanted]
-        return [i for _, i in wanted]
+        self._place.index = snapshot.stop
+        self.cursor = self._taken.cursor(count)
+        self._remember(self._taken)
+        return Verdict(self._taken.given)
 
     def _keep_up(self, snapshot: Snapshot) -> None:
         """Ask for more at a time if the list grows as fast as it is read."""
@@ -206,26 +185,11 @@ class Overlap:
             self._size = min(LARGEST, 2 * self._size)
         self._remaining = remaining
 
-    def _hold(self, snapshot: Snapshot, beyond: Sequence[int]) -> None:
-        """Pass the records beyond the cursor; a token may be asked for in the midst of them."""
-        self._keys = [cast(int, snapshot.keys[i]) for i in beyond]
-        self._ids = [cast(str, snapshot.ids[i]) for i in beyond]
-        self._ends = range(1, len(beyond) + 1)
-        self._before = self.cursor
-        self.cursor = self.cursor.advanced(self._keys, self._ids)
-
-    def _saw_place(self, snapshot: Snapshot, position: int) -> None:
-        """The cursor stands just before this position."""
-        if self._settled and snapshot.number > self._frame:
-            moved = self._place - (snapshot.start + position)
-            self._drift.saw(moved / (snapshot.number - self._frame))
-            self._still = self._still + 1 if moved == 0 and self._frame else 0
-        self._settled = True
-        self._frame = max(self._frame, snapshot.number)
-        keys = snapshot.keys
-        distinct = len(set(keys)) == len(keys)
-        group = 1 if distinct else max(len(list(group)) for _, group in groupby(keys))
-        self._group = max(group, self._group * 3 // 4)
+    def _remember(self, taken: Taken) -> None:
+        identities: Iterable[Any] = taken.ids
+        if self.identity:
+            identities = map(self.identity, taken.ids, taken.keys)
+        self.fingerprints.extend(array("q", list(map(hash, identities))))
 
     # -- where the cursor is ---------------------------------------------------------------------
 
@@ -233,7 +197,7 @@ class Overlap:
         """The snapshot shows nothing new, although the list goes on behind it."""
         if self._search is None:
             self._search = Search(self._size)
-            if not self._settled and self._place == 0:
+            if not self._place.known and self._place.index == 0:
                 # Nothing tells the place but the key, and that is mostly near the list's end.
                 self._search.low = snapshot.stop
                 self._search.begins_beyond(max(snapshot.total, snapshot.stop + 1))
@@ -249,12 +213,12 @@ class Overlap:
         first = self._search is None
         if self._search is None:
             self._search = Search(self._size)
-            self.repaired += self._settled
+            self.repaired += self._place.known
         start = snapshot.start if snapshot.ids else min(snapshot.start, snapshot.total)
         self._search.begins_beyond(start)
         place = self._shown_place(snapshot)
         if place is not None and self.cursor.known_run(snapshot):
             self._search.guess = place
         window = self._window(self._search.guess, len(self.cursor.ties))
-        keep = first and self._settled and bool(snapshot.ids) and window.end > snapshot.start
+        keep = first and self._place.known and bool(snapshot.ids) and window.end > snapshot.start
         return Verdict(first=window, again=keep, drop=not keep)

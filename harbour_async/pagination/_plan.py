@@ -52,5 +52,5 @@ class Plan(Protocol):
     def take(self, snapshot: Snapshot) -> Verdict:
         """Read the next snapshot. All records of the one before have been given."""
 
-    def state(self, passed: int) -> dict[str, Any]:
-        """What a resume token carries once ``passed`` of the verdict's rows have been given."""
+    def state(self, given: int) -> dict[str, Any]:
+        """What a resume token carries once so many of the verdict's rows have been given."""

@@ -84,8 +84,8 @@ class Scan:
         self._decide(snapshot, new=bool(self._rows) or len(self._met) > met)
         return Verdict(self._rows)
 
-    def state(self, passed: int) -> dict[str, Any]:
-        at, last = self._reached(passed)
+    def state(self, given: int) -> dict[str, Any]:
+        at, last = self._reached(given)
         cursor = {"key": self._passed.key, "ties": list(self._passed.ties)}
         return {"scan": True, "at": at, "last": last, **cursor}
 
@@ -101,10 +101,10 @@ class Scan:
             self.done = self.gave_up = True
             self.reason = f"{self.reason}; {ENDLESS if endless else REPEATS}"
 
-    def _reached(self, passed: int) -> tuple[int, str | None]:
-        if not passed or self._snapshot is None:
+    def _reached(self, given: int) -> tuple[int, str | None]:
+        if not given or self._snapshot is None:
             return self._at, self._last
-        position = self._rows[passed - 1]
+        position = self._rows[given - 1]
         return self._snapshot.start + position + 1, self._snapshot.ids[position]
 
     def _given_before(self, snapshot: Snapshot) -> int:

@@ -1,43 +1,11 @@
-"""Where a record stands that has moved, and how far records move from one answer to the next."""
+"""Finding the index of a record that has moved."""
 
 from __future__ import annotations
 
-import math
-
 from attrs import define
-
-WIDEST = 40
-"""The widest margin: of a window of 100, more than half should be new."""
 
 FASTER = 4
 """The factor by which a search takes longer steps, until it has passed what it looks for."""
-
-
-@define
-class Drift:
-    """How far deletions move records to the front from one request to the next, smoothed.
-
-    Records that are created in front move others back. That costs some records seen twice, and
-    needs no margin.
-    """
-
-    mean: float = 0.0
-    deviation: float = 0.0
-
-    def saw(self, moved: float) -> None:
-        moved = max(0.0, moved)
-        if moved and not self.deviation:
-            self.mean, self.deviation = moved, moved / 2
-            return
-        error = moved - self.mean
-        self.mean += error / 4
-        self.deviation += (abs(error) - self.deviation) / 4
-
-    @property
-    def margin(self) -> int:
-        """How many records before the expected place the next window should begin."""
-        margin = self.mean + 2 * self.deviation
-        return min(math.ceil(margin), WIDEST) if margin >= 0.5 else 0
 
 
 @define
