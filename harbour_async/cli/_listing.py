@@ -31,20 +31,18 @@ def show_listing(
     columns: Sequence[str],
     as_json: bool,
     max_items: int | None = None,
-    resumable: bool = True,
 ) -> None:
     """Walk a listing and write it page by page; ends the command with its exit code.
 
     make: the listing, of a session.
     command: how the command was called, without ``--resume`` and ``--max-items``.
     columns: the fields of a table.
-    resumable: whether the command has ``--resume``.
     """
     key = ask_for_key()
     output = Output(columns, as_json=as_json)
     so_far = _Progress()
 
-    async def walk() -> None:
+    async def walk() -> int:
         async with open_session(key) as harbour:
             pager = make(harbour)
             try:
@@ -55,10 +53,13 @@ def show_listing(
             except IncompleteListingError:
                 so_far.ended = True
                 raise
-        if so_far.records == max_items and resumable:
+        if so_far.records == max_items:
             _run.say(f"more with: {again(max_items)}")
         elif not so_far.records and not output.as_json:
             _run.say("no records")
+        if invalid := pager.report.invalid:
+            _run.say(f"{plural(invalid, 'record')} of these cannot be read as the guide says")
+        return _run.UNPROVED if invalid else _run.DONE
 
     def again(at_most: int | None) -> str:
         limit = [] if at_most is None else [f"--max-items={at_most}"]
@@ -68,8 +69,6 @@ def show_listing(
         if not so_far.records or so_far.records == max_items or so_far.ended:
             return None
         came = f"{plural(so_far.records, 'record')} came"
-        if not resumable:
-            return f"{came}; this listing can only be started again"
         rest = None if max_items is None else max_items - so_far.records
         return f"{came}; go on with: {again(rest)}"
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harbour_async import to_dict, to_json
+from harbour_async import InvalidRecord, to_dict, to_json
 from harbour_async.cli._failures import printable
 from harbour_async.errors import ConfigurationError
 
@@ -42,7 +42,7 @@ class Output:
         """Some records of a listing; they have left this process when it returns."""
         if self.as_json:
             for record in records:
-                self.json(to_json(record))
+                self.json(record.raw if isinstance(record, InvalidRecord) else to_json(record))
         elif records:
             self._console.print(self._table_of(records))
         sys.stdout.flush()
@@ -73,9 +73,7 @@ class Output:
         self._console.print(printable(text), soft_wrap=True)
 
     def _table_of(self, records: Sequence[Any]) -> Table:
-        rows = [
-            [shown(getattr(record, name, None)) for name in self._columns] for record in records
-        ]
+        rows = [[shown(value) for value in self._values(record)] for record in records]
         natural = [max(map(len, column)) for column in zip(self._columns, *rows, strict=True)]
         widths = fitting(natural, self._console.width)
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -84,6 +82,12 @@ class Output:
         for row in rows:
             table.add_row(*(Text(text, overflow="fold") for text in row[: len(widths)]))
         return table
+
+    def _values(self, record: Any) -> list[Any]:
+        if isinstance(record, InvalidRecord):
+            why = str(record.error).removeprefix("$.")
+            return [record.record_id, f"invalid: {why}", *[None] * (len(self._columns) - 2)]
+        return [getattr(record, name, None) for name in self._columns]
 
     def _pretty(self, value: Any) -> Text:
         lines = json.dumps(value, indent=2, ensure_ascii=not self._unicode).splitlines()

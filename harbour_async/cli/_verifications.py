@@ -46,7 +46,12 @@ def list_verifications(
     pairs = metadata_of(metadata)
     show_listing(
         lambda harbour: harbour.verifications.list(
-            search=search, metadata=pairs, order_by=order_by, max_items=max_items, resume=resume
+            search=search,
+            metadata=pairs,
+            order_by=order_by,
+            max_items=max_items,
+            resume=resume,
+            on_invalid="keep",
         ),
         command=command_line(
             "verifications",

@@ -37,7 +37,11 @@ def list_webhooks(
     """List webhooks, newest first."""
     show_listing(
         lambda harbour: harbour.webhooks.list(
-            search=search, order_by=order_by, max_items=max_items, resume=resume
+            search=search,
+            order_by=order_by,
+            max_items=max_items,
+            resume=resume,
+            on_invalid="keep",
         ),
         command=command_line(
             "webhooks",
@@ -111,13 +115,19 @@ def delete(webhook_id: WebhookId, yes: Yes = False, as_json: Json = False) -> No
 
 
 @app.command()
-def events(webhook_id: WebhookId, max_items: MaxItems = None, as_json: Json = False) -> None:
+def events(
+    webhook_id: WebhookId,
+    max_items: MaxItems = None,
+    resume: Resume = None,
+    as_json: Json = False,
+) -> None:
     """List the events of a webhook, in the server's order."""
     show_listing(
-        lambda harbour: harbour.webhooks.events(webhook_id, max_items=max_items),
+        lambda harbour: harbour.webhooks.events(
+            webhook_id, max_items=max_items, resume=resume, on_invalid="keep"
+        ),
         command=command_line("webhooks", "events", webhook_id, json=as_json),
         max_items=max_items,
         columns=EVENT_COLUMNS,
         as_json=as_json,
-        resumable=False,
     )

@@ -46,12 +46,26 @@ class Webhooks(Resource):
     ) -> Pager[Webhook]:
         """Walk all webhooks, newest first unless ``order_by`` says otherwise.
 
-        ``search`` looks into several fields. Up to ``concurrency`` pages of ``page_size`` (1 to
-        100) are on their way at once. With ``complete`` a listing by created_at is proved:
-        IncompleteListingError is raised at its end if it cannot be. ``resume`` goes on where
-        another pager's ``resume_token`` stood. ``extra_query`` are query parameters that this
-        library does not know; a token belongs to a listing with the same ones. ``timeout`` bounds
-        the whole walk, in seconds from its first request; there is none by default.
+        With ``complete``, a listing by created_at is proved: IncompleteListingError is raised at
+        its end if it cannot be (docs/completeness.md).
+
+        search: text to look for in several fields.
+        order_by: one field and a direction, like "created_at ASC".
+        page_size: records a request, 1 to 100; more where the list grows as fast as it is read.
+        max_items: stop after so many records.
+        concurrency: pages that may be on their way, or read ahead, at a time.
+        complete: False asks for each page once, and proves nothing.
+        resume: another pager's ``resume_token``, to go on where that one stood.
+        on_invalid: what becomes of a record that breaks a rule of the wire: "raise" a DecodeError,
+            "keep" an InvalidRecord in its place, or a function that gets the InvalidRecord: what it
+            returns is yielded, None drops the record, raising ends the walk.
+        extra_query: query parameters that this library does not know.
+        timeout: seconds for the whole walk, from its first request; None for no bound.
+
+        ::
+
+            async for webhook in harbour.webhooks.list(order_by="created_at ASC"):
+                print(webhook.webhook_id, webhook.destination_url)
 
         Guide: "List webhooks".
         """
@@ -180,6 +194,7 @@ class Webhooks(Resource):
         page_size: int = 100,
         max_items: int | None = None,
         concurrency: int = 4,
+        resume: str | None = None,
         on_invalid: OnInvalid = "raise",
         extra_query: Mapping[str, Any] | None = None,
         priority: CallPriority = INHERIT,
@@ -188,9 +203,10 @@ class Webhooks(Resource):
         """Walk a webhook's events, in the server's order.
 
         The guide names no order for them, so nothing can be proved of the walk: no event id is
-        yielded twice, and ``report.complete`` is False. ``page_size`` is 1 to 100, ``timeout``
-        bounds the whole walk, in seconds from its first request, and ``extra_query`` are query
-        parameters that this library does not know. Guide: "List webhook events".
+        yielded twice, and ``report.complete`` is False. ``resume`` goes on at the same position,
+        where an event may come again. All other arguments are explained at ``list``.
+
+        Guide: "List webhook events".
         """
         return self._pager(
             f"{self.plural}/{segment('webhook_id', webhook_id)}/events",
@@ -200,6 +216,7 @@ class Webhooks(Resource):
             page_size=page_size,
             max_items=max_items,
             concurrency=concurrency,
+            resume=resume,
             on_invalid=on_invalid,
             extra_query=extra_query,
             priority=priority,

@@ -62,11 +62,27 @@ async def test_a_webhook_lives_and_dies(shell: Shell) -> None:
     assert key not in [webhook["webhook_id"] for webhook in listed.records]
 
 
-async def test_events_of_a_webhook_are_listed(shell: Shell) -> None:
+async def test_events_of_a_webhook_are_listed_and_gone_on_with(shell: Shell) -> None:
     key = shell.sandbox.webhook_ids()[0]
     done = await shell.run("webhooks", "events", key, "--max-items", "2")
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0
     assert [event["webhook_id"] for event in done.records] == [key] * 2
+    command = shlex.split(done.err.partition("with: ")[2])
+    rest = await shell.run(*command[1:4], command[-1])
+    assert len(rest.records) == 3
+
+
+async def test_a_record_that_breaks_a_rule_is_listed_as_it_came(shell: Shell) -> None:
+    broken = shell.sandbox.verification_ids()[7]
+    shell.sandbox.update(broken, is_scan="perhaps")
+    done = await shell.run("verifications", "list")
+    assert ids(done.records) == shell.sandbox.verification_ids()
+    assert [r["is_scan"] for r in done.records if r["verification_id"] == broken] == ["perhaps"]
+    assert done.code == 3
+    assert "1 record of these" in done.err
+    table = await shell.at_terminal("verifications", "list", "--max-items", "20", columns=200)
+    assert b"invalid: " in table.out
+    assert b"perhaps" not in table.out
 
 
 async def test_a_verification_is_shown_and_deleted(shell: Shell) -> None:
