@@ -108,7 +108,7 @@ async def test_who_waits_in_a_pause_is_woken() -> None:
     async def fail(_: Heard) -> bytes:
         return answer(429, Retry_After="100")
 
-    async with talking(fail, rate_limit=RateLimit(100)) as (harbour, server):
+    async with talking(fail, rate_limit=100, retry=Retry()) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: server.heard and harbour.budget.snapshot().waiting.interactive)
         await harbour.aclose()
