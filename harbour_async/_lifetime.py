@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harbour_async import _fork
 from harbour_async._transport import Progress, Transport
 from harbour_async.errors import ConfigurationError, SessionClosedError
 
@@ -69,10 +68,9 @@ class Call:
 class Lifetime:
     """Opens the transport at the first call, and closes it after the last."""
 
-    def __init__(self, transport: Transport, *, limits_are_local: Callable[[], bool]) -> None:
+    def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.closed = False
-        self._limits_are_local = limits_are_local
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: set[Call] = set()
         self._idle: asyncio.Future[None] | None = None
@@ -110,8 +108,6 @@ class Lifetime:
             self.transport.abandon()
             self._calls.clear()
         self._loop = loop
-        if self._limits_are_local():
-            _fork.warn_in_child()
 
     async def aclose(self, grace: float | None = None) -> None:
         """Refuse new calls, wake those that wait, and close the connections.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +15,7 @@ from harbour_async._lifetime import Call, Lifetime
 from harbour_async._response import Response
 from harbour_async._retry import AlreadyDeletedError
 from harbour_async._transport import TraceConfig, Transport
-from harbour_async.budget import Budget, RedisBudget
+from harbour_async.budget import Budget
 from harbour_async.errors import APIStatusError, ConfigurationError
 from harbour_async.resources import Verifications, Webhooks
 from harbour_async.settings import (
@@ -89,7 +88,7 @@ class HarbourSession:
         keys = Keys(api_key)
         del api_key  # what is raised below has this frame in its traceback
         keys.check()
-        limit = as_rate_limit(rate_limit)
+        limit, tries, patience = as_rate_limit(rate_limit), as_retry(retry), as_timeout(timeout)
         _check("network", network, Network)
         _check("read_only", read_only, bool)
         transport = Transport(
@@ -105,21 +104,24 @@ class HarbourSession:
             if limit != RateLimit():
                 raise ConfigurationError("give rate_limit or budget: a budget has its own limit")
         self._view_of: HarbourSession | None = None
-        self._warned = False
         self._owns_budget = budget is None
-        self.budget = budget or Budget(limit, connections=max_connections)
-        self._life = Lifetime(transport, limits_are_local=partial(_is_local, self.budget))
+        # What the budget pauses for after a 429 is what a call is ready to wait for.
+        self.budget = budget or Budget(
+            limit, connections=max_connections, max_pause=tries.max_retry_after
+        )
+        self._life = Lifetime(transport)
         self._wire_up(
             Caller(
                 life=self._life,
                 budget=self.budget,
                 keys=keys,
-                timeout=as_timeout(timeout),
-                retry=as_retry(retry),
+                timeout=patience,
+                retry=tries,
                 read_only=read_only,
             ),
             {},
         )
+        self._warned = False  # last: nobody misses a session that could not be made
 
     def _wire_up(self, caller: Caller, spellings: dict[tuple[str, str], str]) -> None:
         self._caller = caller
@@ -279,11 +281,6 @@ def _gone(error: AlreadyDeletedError, elapsed: float) -> Response:
         attempts=error.attempts,
         elapsed=elapsed,
     )
-
-
-def _is_local(budget: Budget) -> bool:
-    """Whether another process with the same key would not know of this budget."""
-    return budget.limit.requests is not None and not isinstance(budget, RedisBudget)
 
 
 def _check(name: str, value: object, cls: type) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harbour_async import (
+    APIConnectionError,
     Budget,
     ConfigurationError,
     HarbourSession,
@@ -108,7 +109,7 @@ async def test_who_waits_in_a_pause_is_woken() -> None:
     async def fail(_: Heard) -> bytes:
         return answer(429, Retry_After="100")
 
-    async with talking(fail, rate_limit=RateLimit(100)) as (harbour, server):
+    async with talking(fail, rate_limit=100, retry=Retry()) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: server.heard and harbour.budget.snapshot().waiting.interactive)
         await harbour.aclose()
@@ -291,6 +292,30 @@ def test_a_session_in_a_second_loop_says_so_and_what_to_do() -> None:
     first.run_until_complete(harbour.aclose())
     first.run_until_complete(manager.__aexit__(None, None, None))
     first.close()
+
+
+def test_a_session_whose_loop_is_closed_may_be_used_in_the_next() -> None:
+    """The sockets of the first loop cannot be closed any more; asyncio warns of them."""
+    harbour: list[HarbourSession] = []
+
+    async def use(*, close: bool) -> None:
+        async with raw_server(said) as server:
+            if not harbour:
+                harbour.append(HarbourSession(KEY, base_url=server.url, retry=1))
+                await get(harbour[0])
+            else:
+                with pytest.raises(APIConnectionError, match="no connection"):
+                    await get(harbour[0])  # the first server is gone
+            if close:
+                await harbour[0].aclose()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        asyncio.run(use(close=False))
+        gc.collect()
+        asyncio.run(use(close=True))
+        gc.collect()
+    assert harbour[0].budget.snapshot().used == 1
 
 
 def test_a_session_that_was_never_used_may_be_used_in_any_loop() -> None:

@@ -96,8 +96,8 @@ class Route:
             proxy = proxy.with_user(None)
         return cls(network, url, proxy, credentials)
 
-    def request_options(self) -> dict[str, Any]:
-        """What each request is given, beside its own: nothing without a proxy."""
+    def options(self) -> dict[str, Any]:
+        """What aiohttp is told with each request: nothing without a proxy."""
         if self.proxy is None:
             return {}
         options: dict[str, Any] = {"proxy": self.proxy}
@@ -105,8 +105,8 @@ class Route:
             options["proxy_headers"] = {"Proxy-Authorization": self._credentials}
         return options
 
-    def request_headers(self) -> dict[str, str]:
-        """Without TLS there is no CONNECT: the proxy reads the request's own headers."""
+    def headers(self) -> dict[str, str]:
+        """Headers of each request: without TLS there is no CONNECT, and the proxy reads these."""
         if self._credentials is None or self.url.scheme == "https":
             return {}
         return {"Proxy-Authorization": self._credentials}

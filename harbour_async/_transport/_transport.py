@@ -66,6 +66,8 @@ class Transport:
         self._max_connections = max_connections
         self._max_bytes = max_response_bytes
         self._trace_configs = trace_configs
+        self._options = self._route.options()
+        self._proxy_headers = self._route.headers()
         self._sessions: dict[bool, tuple[aiohttp.ClientSession, Pool]] = {}
 
     @property
@@ -111,11 +113,11 @@ class Transport:
             request.url(self._base_url),
             data=request.body,
             # Not among the session's headers: aiohttp would show those to a proxy.
-            headers={"x-api-key": secret.reveal(), **self._route.request_headers()},
+            headers={"x-api-key": secret.reveal(), **self._proxy_headers},
             # A redirect would carry the key to wherever it points.
             allow_redirects=False,
             timeout=_aiohttp_timeout(timeout.connect),
-            **self._route.request_options(),
+            **self._options,
         )
         slot.answered()
         try:

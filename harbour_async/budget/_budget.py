@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import warnings
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, TypeGuard
 
+from harbour_async import _fork
 from harbour_async.budget._dispatcher import Dispatcher
 from harbour_async.budget._home import Home
 from harbour_async.budget._lanes import Lanes
@@ -42,8 +42,8 @@ class Budget:
 
     It belongs to one event loop at a time. When that loop is closed, the budget may be used in
     the next one and still counts what was sent before. Use in a second loop while the first is
-    open is a ``ConfigurationError``. In a forked child the first use warns (``RuntimeWarning``)
-    that each process has the whole limit; ``RedisBudget`` shares it.
+    open is a ``ConfigurationError``. In a forked child the first use of any warns, once
+    (``RuntimeWarning``), that each process has the whole limit; ``RedisBudget`` shares it.
 
     ``connections`` is the size of the pool that the sends go through: while all of it is busy, no
     slot is spent on waiting for it. ``max_pause`` (seconds or timedelta) bounds every ``pause``.
@@ -202,18 +202,13 @@ class Budget:
         return loop
 
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
-        shift, forked = self._home.move(loop)
+        shift = self._home.move(loop).shift
         self._lanes.clear()
         # The dispatcher asks the ledger what was sent, so the ledger moves first.
         self._ledger.bind(loop, shift, self._pause_until)
         self._dispatcher.bind(loop, shift)
-        if forked and self._ledger.per_process:
-            warnings.warn(
-                "this budget was made before a fork: its limit holds for each process on its own; "
-                "use RedisBudget to share one limit between processes",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        if self._ledger.per_process:
+            _fork.warn_in_child()
 
     # -- waiting -------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class Resource:
             deadline=caller.deadline(timeout),
         )
 
-    async def _object(
+    def _object(
         self,
         method: str,
         object_id: str,
@@ -76,7 +76,7 @@ class Resource:
         priority: CallPriority,
         timeout: CallTimeout,
         body: bytes | None = None,
-    ) -> T:
+    ) -> Awaitable[T]:
         """The answer for a single object, under whichever spelling the server knows."""
         escaped = segment(f"{self.singular}_id", object_id)
         lane = self._caller.lane(priority, Priority.INTERACTIVE)
@@ -88,7 +88,7 @@ class Resource:
             return self._caller.call(request, read, priority=lane, deadline=deadline)
 
         known = self._spellings.get((self.plural, method))
-        return await (self._try_both(method, ask) if known is None else ask(known))
+        return self._try_both(method, ask) if known is None else ask(known)
 
     async def _try_both(self, method: str, ask: Callable[[str], Awaitable[T]]) -> T:
         try:
