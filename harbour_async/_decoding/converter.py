@@ -8,6 +8,7 @@ are then learned. Either way the record is a view of a `lazy.Lazy`, which rememb
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -114,21 +115,30 @@ class WireConverter(Converter):
         envelope, texts = self._envelope(body, cls)
         rows = Rows[Any](items=[], ids=[], keys=[], total=0)
         for index, text in enumerate(texts):
-            try:
-                item = self._record(bytes(text), cls)
-                row = item, getattr(item, scan.scan_of(cls).own_id), getattr(item, key, None)
-            except DecodeError as error:
-                problem = rules.rooted(error, f"$.items[{index}]")
-                row = _invalid(cls, bytes(text), problem, key)
-                if not keep_invalid:
-                    break
-            rows.items.append(row[0])
-            rows.ids.append(row[1])
-            rows.keys.append(None if row[2] is None else rules.micros(row[2]))
-        else:
-            rows.total = self._numbers(envelope, cls).total
-            return rows
-        raise problem
+            item, record_id, moment = self._row(bytes(text), cls, key, f"$.items[{index}]")
+            if isinstance(item, InvalidRecord) and not keep_invalid:
+                raise item.error
+            rows.items.append(item)
+            rows.ids.append(record_id)
+            rows.keys.append(None if moment is None else rules.micros(moment))
+        rows.total = self._numbers(envelope, cls).total
+        return rows
+
+    def _row(
+        self, body: bytes, cls: type[R], key: str, path: str
+    ) -> tuple[R | InvalidRecord, str | None, datetime | None]:
+        """A record, its own id and the moment of its ``key``; what can be read if it is invalid."""
+        try:
+            record = self._record(body, cls)
+            return record, getattr(record, scan.scan_of(cls).own_id), getattr(record, key, None)
+        except DecodeError as error:
+            problem = rules.rooted(error, path)
+        plain: Any = _readable(decode_any, body)
+        fields = plain if isinstance(plain, dict) else {}
+        record_id = _readable(rules.own_id, fields.get(scan.scan_of(cls).own_id))
+        created_at = _readable(rules.moment, fields.get("created_at"))
+        invalid = InvalidRecord(body, problem, record_id, created_at)
+        return invalid, record_id, _readable(rules.moment, fields.get(key))
 
     def _record(self, body: bytes, cls: type[R]) -> R:
         try:
@@ -196,16 +206,6 @@ def _record_rule(converter: Converter, shape: Any) -> rules.Hook:
         return scan.scan_of(shape).made(known, extra) if _is_view(shape) else made
 
     return rule
-
-
-def _invalid(cls: type[R], text: bytes, error: DecodeError, key: str) -> tuple[Any, ...]:
-    """The record that stands for one that broke a rule, its id, and the moment of its ``key``."""
-    plain: Any = _readable(decode_any, text)
-    fields = plain if isinstance(plain, dict) else {}
-    record_id = _readable(rules.own_id, fields.get(scan.scan_of(cls).own_id))
-    created_at = _readable(rules.moment, fields.get("created_at"))
-    record = InvalidRecord(raw=text, error=error, record_id=record_id, created_at=created_at)
-    return record, record_id, _readable(rules.moment, fields.get(key))
 
 
 def _readable(rule: Callable[[Any], T], value: Any) -> T | None:

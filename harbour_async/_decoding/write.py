@@ -91,11 +91,17 @@ def _record(record: Any, dates: Dates) -> dict[str, Any]:
 
 
 def _spelled(name: str, moment: datetime, dates: Dates) -> int | str:
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         raise ConfigurationError(f"{name} must have a time zone")
+    try:
+        naive = moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        naive = None
+    if naive is None:
+        raise ConfigurationError(f"{name} is out of range in UTC")
     # "wire" only comes here for values of one's own, which the wire never spelled.
     if dates == "iso" or (dates == "wire" and moment.microsecond % 1000):
-        return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+        return naive.isoformat() + "Z"
     return rules.micros(moment) // 1000
 
 

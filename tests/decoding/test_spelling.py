@@ -147,11 +147,19 @@ def test_dates_of_pages_and_sequences_are_spelled_alike() -> None:
     assert to_dict([page], dates="iso") == [to_dict(page, dates="iso")]
 
 
-def test_an_own_datetime_without_a_zone_is_refused() -> None:
-    dates: Any
-    for dates in ("wire", "ms", "iso"):
-        with pytest.raises(ConfigurationError, match="created_at must have a time zone"):
-            to_json(Webhook("w", created_at=datetime(2023, 1, 1)), dates=dates)
+@pytest.mark.parametrize("dates", ["wire", "ms", "iso"])
+@pytest.mark.parametrize(
+    ("moment", "problem"),
+    [
+        (datetime(2023, 1, 1), "created_at must have a time zone"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))), "created_at is out of range"),
+    ],
+)
+def test_an_own_datetime_that_names_no_moment_is_refused(
+    moment: datetime, problem: str, dates: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        to_json(Webhook("w", created_at=moment), dates=dates)
 
 
 @pytest.mark.parametrize("cls", RECORDS)
