@@ -62,6 +62,11 @@ class Columns:
 
     def line(self, record: Any) -> bytes:
         """A record as one line of JSON, without the fields that were not chosen."""
+        if not isinstance(record, self.record):
+            raise ConfigurationError(
+                f"an export takes {self.record.__name__} records, not {type(record).__name__}: "
+                'leave on_invalid="keep" to it'
+            )
         line = to_json(record)
         return line if self.everything else join_line(self.project(split_line(line)))
 

@@ -73,6 +73,19 @@ def test_events_are_those_of_all_webhooks_and_owe_no_proof(
     assert len({event["webhook_id"] for event in events}) == 3
 
 
+def test_since_last_goes_on_from_an_earlier_run(tmp_path: Path, exported: Exported) -> None:
+    """Each run has a sandbox of its own, with the same records."""
+    target = tmp_path / "v.jsonl"
+    args = ("verifications", "--out", str(target), "--fields", "status", "--sandbox", "20")
+    code, _, err = exported(*args, "--since", "2020-01-01T00:00Z")
+    assert code == 0, err
+    code, _, err = exported(*args, "--since", "last")
+    assert code == 0, err
+    assert "proved complete" in err
+    assert len({line["verification_id"] for line in lines(target)}) == len(lines(target)) == 20
+    assert names(tmp_path) == ["v.jsonl", "v.jsonl.since.json"]
+
+
 def test_stdout_takes_json_lines_and_nothing_else(tmp_path: Path, exported: Exported) -> None:
     args = ("webhooks", "--out", "-", "--fields", "destination_url", "--sandbox", "1")
     code, out, _ = exported(*args, "--manifest", str(tmp_path / "m.json"))

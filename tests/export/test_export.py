@@ -16,6 +16,7 @@ import pytest
 
 from harbour_async import ConfigurationError, DecodeError, to_json
 from harbour_async.export import _disk, export
+from harbour_async.models import InvalidRecord
 from tests.export.support import lines, listing, names, record, served
 
 
@@ -229,16 +230,6 @@ async def test_no_proof_is_owed_of_a_part(tmp_path: Path) -> None:
     assert (report.rows, report.complete, report.unproved) == (4, False, False)
 
 
-class Broken:
-    """What a pager yields in place of an invalid record."""
-
-    def __init__(self, raw: Any) -> None:
-        self.raw = raw
-        self.error = DecodeError("expected a boolean, got a string", path="$.items[1].is_scan")
-        self.record_id = "v2"
-        self.created_at = None
-
-
 def with_broken(raw: Any) -> Any:
     pager: Any = listing([record(1), record(2), record(3)])
     pages = pager.pages
@@ -252,7 +243,8 @@ def with_broken(raw: Any) -> Any:
 
         async def __anext__(self) -> Any:
             page = await anext(self.real)
-            page.items[1] = Broken(raw)
+            error = DecodeError("expected a boolean", path="$.items[1].is_scan")
+            page.items[1] = InvalidRecord(json.dumps(raw).encode(), error, record_id="v2")
             return page
 
         async def aclose(self) -> None:
@@ -276,7 +268,7 @@ async def test_invalid_records_go_to_a_file_of_their_own(tmp_path: Path) -> None
 
 
 async def test_the_next_export_without_invalid_records_removes_that_file(tmp_path: Path) -> None:
-    await export(with_broken(b'{"verification_id": 2}'), tmp_path / "v.csv")
+    await export(with_broken({"verification_id": 2}), tmp_path / "v.csv")
     assert "v.csv.invalid.jsonl" in names(tmp_path)
     await export(listing([record(1)]), tmp_path / "v.csv")
     assert names(tmp_path) == ["v.csv"]
