@@ -6,7 +6,6 @@ import enum
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,7 @@ def _job(name: str, wanted: Wanted, harbour: HarbourSession, progress: Progress)
         "on_progress": partial(progress.update, name),
     }
     if wanted.since is not None:
-        changes = _kept(harbour.verifications.changes, **_filters(wanted))
+        changes = partial(harbour.verifications.changes, **_filters(wanted))
         return partial(export_since, changes, wanted.out, wanted.since, **chosen)
     return partial(export, _listing(wanted, harbour), wanted.out, **chosen)
 
@@ -116,8 +115,8 @@ def _listing(wanted: Wanted, harbour: HarbourSession) -> Any:
     if wanted.what is What.EVENTS:
         return AllEvents(harbour.webhooks, max_items=wanted.max_items)
     if wanted.what is What.WEBHOOKS:
-        return _kept(harbour.webhooks.list, search=wanted.search, max_items=wanted.max_items)()
-    return _kept(harbour.verifications.list, **_filters(wanted))()
+        return harbour.webhooks.list(search=wanted.search, max_items=wanted.max_items)
+    return harbour.verifications.list(**_filters(wanted))
 
 
 def _filters(wanted: Wanted) -> dict[str, Any]:
@@ -126,12 +125,6 @@ def _filters(wanted: Wanted) -> dict[str, Any]:
         "metadata": wanted.metadata or None,
         "max_items": wanted.max_items,
     }
-
-
-def _kept(method: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """``method`` with its options, keeping invalid records where it can."""
-    keeps = "on_invalid" in signature(method).parameters
-    return partial(method, **options, **({"on_invalid": "keep"} if keeps else {}))
 
 
 def since_when(text: str | None) -> datetime | str | None:
