@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +14,7 @@ from typing import Annotated
 import typer
 from attrs import define, field
 
+from harbour_async.cli import _run
 from harbour_async.cli._export_jobs import (
     Job,
     Wanted,
@@ -25,7 +25,8 @@ from harbour_async.cli._export_jobs import (
     since_when,
 )
 from harbour_async.cli._progress import Progress
-from harbour_async.errors import ConfigurationError, HarbourError
+from harbour_async.cli._session import ask_for_key, open_session
+from harbour_async.errors import HarbourError
 from harbour_async.export import ExportReport
 from harbour_async.export._disk import write_whole
 from harbour_async.session import HarbourSession
@@ -36,8 +37,14 @@ class _Outcome:
     """What came of the exports, failed ones included."""
 
     reports: dict[str, ExportReport] = field(factory=dict)
-    errors: list[BaseException] = field(factory=list)
+    errors: list[HarbourError] = field(factory=list)
     notes: list[str] = field(factory=list)
+
+    @property
+    def code(self) -> int:
+        """Of exports that were made."""
+        doubtful = any(report.unproved or report.invalid for report in self.reports.values())
+        return _run.UNPROVED if doubtful else _run.DONE
 
 
 def export(
@@ -87,83 +94,53 @@ def export(
         what, out, format, search, pairs_of(metadata or []), since_when(since),
         None if fields is None else names_of(fields), names_of(exclude or ""), max_items, restart,
     )  # fmt: skip
+    key = None if sandbox is not None else ask_for_key()
     outcome = _Outcome()
-    try:
-        code = asyncio.run(_main(wanted, sandbox, outcome))
-    except KeyboardInterrupt:
-        code = 130
-    if code:
-        _say("harbour: interrupted", *outcome.notes)
-        raise typer.Exit(code)
-    raise typer.Exit(_conclude(outcome, manifest))
 
+    async def main() -> int:
+        async with _session(key, sandbox) as harbour:
+            await _exported(wanted, harbour, outcome)
+        if manifest is not None:
+            write_whole(Path(os.path.realpath(manifest)), _manifest(outcome.reports))
+        return outcome.code
 
-async def _main(wanted: Wanted, sandbox: int | None, outcome: _Outcome) -> int:
-    """143 if somebody asked the process to end, 0 otherwise."""
-    task = asyncio.current_task()
-    assert task is not None
-    asked_to_end: list[int] = []
-
-    def end() -> None:
-        asked_to_end.append(143)
-        task.cancel()
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
-    try:
-        async with _session(sandbox) as harbour:
-            with Progress(harbour.budget) as progress:
-                jobs = jobs_of(wanted, harbour, progress)
-                await asyncio.gather(*(_one(outcome, name, job) for name, job in jobs.items()))
-    except asyncio.CancelledError:
-        if not asked_to_end:
-            raise
-    return asked_to_end[0] if asked_to_end else 0
+    raise typer.Exit(_run.run(main, kept=lambda: "\nharbour: ".join(outcome.notes)))
 
 
 @asynccontextmanager
-async def _session(sandbox: int | None) -> AsyncIterator[HarbourSession]:
+async def _session(key: str | None, sandbox: int | None) -> AsyncIterator[HarbourSession]:
     async with AsyncExitStack() as stack:
-        if sandbox is None:
-            harbour = HarbourSession()
-        else:
+        url = None
+        if sandbox is not None:
             from harbour_async.sandbox import Sandbox
 
             server = await stack.enter_async_context(Sandbox(verifications=sandbox, webhooks=25))
-            harbour = HarbourSession(server.api_key, base_url=server.url)
-        yield await stack.enter_async_context(harbour)
+            key, url = server.api_key, server.url
+        yield await stack.enter_async_context(open_session(key, url=url))
+
+
+async def _exported(wanted: Wanted, harbour: HarbourSession, outcome: _Outcome) -> None:
+    """Run the exports side by side; raise the first failure when all of them have ended."""
+    with Progress(harbour.budget) as progress:
+        jobs = jobs_of(wanted, harbour, progress)
+        await asyncio.gather(*(_one(outcome, name, job) for name, job in jobs.items()))
+    for name, report in outcome.reports.items():
+        for line in _summary(name, report):
+            print(line, file=sys.stderr)
+    if outcome.errors:
+        raise outcome.errors[0]
 
 
 async def _one(outcome: _Outcome, name: str, job: Job) -> None:
     """One export to its end; another's failure does not stop it."""
     try:
         outcome.reports[name] = await job()
-    except HarbourError as error:
+    except (HarbourError, asyncio.CancelledError) as error:
+        outcome.notes += getattr(error, "__notes__", ())
+        error.__notes__ = []  # they are said at the end
+        if not isinstance(error, HarbourError):
+            raise
         outcome.errors.append(error)
-        outcome.notes += getattr(error, "__notes__", ())
-    except asyncio.CancelledError as error:
-        outcome.notes += getattr(error, "__notes__", ())
-        raise
-
-
-def _conclude(outcome: _Outcome, manifest: Path | None) -> int:
-    """Say what came of it; the exit code."""
-    for name, report in outcome.reports.items():
-        _say(*_summary(name, report))
-    if outcome.errors:
-        return _failed(outcome)
-    if manifest is not None:
-        write_whole(Path(os.path.realpath(manifest)), _manifest(outcome.reports))
-    owed = any(report.unproved or report.invalid for report in outcome.reports.values())
-    return 3 if owed else 0
-
-
-def _failed(outcome: _Outcome) -> int:
-    first = outcome.errors[0]
-    if isinstance(first, BrokenPipeError):  # nothing may be flushed at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    _say(*(f"harbour: {error}" for error in outcome.errors), *outcome.notes)
-    return 2 if isinstance(first, ConfigurationError) else 1
 
 
 def _summary(name: str, report: ExportReport) -> Iterable[str]:
@@ -187,8 +164,3 @@ def _manifest(reports: dict[str, ExportReport]) -> bytes:
             "exports": {name: report.manifest() for name, report in reports.items()},
         }
     return json.dumps(document, indent=2).encode() + b"\n"
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr)

@@ -106,11 +106,7 @@ def _job(name: str, wanted: Wanted, harbour: HarbourSession, progress: Progress)
         "on_progress": partial(progress.update, name),
     }
     if wanted.since is not None:
-        verifications: Any = harbour.verifications
-        changes = partial(
-            verifications.changes, **_filters(wanted), max_items=wanted.max_items,
-            on_invalid="keep",
-        )  # fmt: skip
+        changes = partial(harbour.verifications.changes, **_filters(wanted))
         return partial(export_since, changes, wanted.out, wanted.since, **chosen)
     return partial(export, _listing(wanted, harbour), wanted.out, **chosen)
 
@@ -120,11 +116,15 @@ def _listing(wanted: Wanted, harbour: HarbourSession) -> Any:
         return AllEvents(harbour.webhooks, max_items=wanted.max_items)
     if wanted.what is What.WEBHOOKS:
         return harbour.webhooks.list(search=wanted.search, max_items=wanted.max_items)
-    return harbour.verifications.list(**_filters(wanted), max_items=wanted.max_items)
+    return harbour.verifications.list(**_filters(wanted))
 
 
 def _filters(wanted: Wanted) -> dict[str, Any]:
-    return {"search": wanted.search, "metadata": wanted.metadata or None}
+    return {
+        "search": wanted.search,
+        "metadata": wanted.metadata or None,
+        "max_items": wanted.max_items,
+    }
 
 
 def since_when(text: str | None) -> datetime | str | None:

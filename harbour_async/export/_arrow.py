@@ -8,6 +8,7 @@ from typing import Any
 from harbour_async.errors import ConfigurationError, IncompleteListingError
 from harbour_async.export._columns import Column, Columns, Kind, choose
 from harbour_async.export._listing import Listing, facts
+from harbour_async.models import InvalidRecord
 
 ROWS = 1000
 """Rows of a batch."""
@@ -73,7 +74,7 @@ async def batches(pager: Listing) -> AsyncIterator[Any]:
     try:
         async for page in pages:
             for record in page.items:
-                if not isinstance(record, columns.record):
+                if isinstance(record, InvalidRecord):
                     raise record.error
                 lines.append(columns.line(record))
             if len(lines) >= ROWS:

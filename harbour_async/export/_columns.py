@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, get_args, get_origin, get_type_hints
 
+import attrs
 from attrs import field, frozen
 
 from harbour_async._decoding import decode_any, join_line, rules, split_line, to_json
@@ -62,6 +63,11 @@ class Columns:
 
     def line(self, record: Any) -> bytes:
         """A record as one line of JSON, without the fields that were not chosen."""
+        if not isinstance(record, self.record):
+            raise ConfigurationError(
+                f"an export takes {self.record.__name__} records, not {type(record).__name__}: "
+                'leave on_invalid="keep" to it'
+            )
         line = to_json(record)
         return line if self.everything else join_line(self.project(split_line(line)))
 
@@ -122,8 +128,8 @@ def choose(
     Raises ConfigurationError for names that the record class does not have, and for an id that is
     to be excluded.
     """
-    every = [_column(name, hint) for name, hint in get_type_hints(record).items()
-             if not name.startswith("_")]  # fmt: skip
+    hints = get_type_hints(record)
+    every = [_column(a.name, hints[a.name]) for a in attrs.fields(record)]
     names = [column.name for column in every]
     ids = [name for name in names if name in _IDS]
     wanted = names if fields is None else _checked("fields", fields, names)

@@ -86,5 +86,5 @@ class AllEvents:
     def _events_of(self, webhook_id: str) -> Pager[Any]:
         most = self.facts.max_items
         rest = None if most is None else most - self._given
-        pager = self._webhooks.events(webhook_id, max_items=rest)
+        pager = self._webhooks.events(webhook_id, max_items=rest, on_invalid="keep")
         return pager if self._token is None else pager._from(self._token)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from harbour_async._decoding import decode_any, encode_json
 from harbour_async.export._columns import Columns
+from harbour_async.models import InvalidRecord
 
 
-def invalid_line(record: Any, columns: Columns) -> bytes:
+def invalid_line(record: InvalidRecord, columns: Columns) -> bytes:
     """What is known of an invalid record, and the record itself as it came.
 
     Fields that were not chosen stay out of this file, too.
     """
-    raw = record.raw
-    if isinstance(raw, bytes | bytearray | memoryview):
-        raw = decode_any(bytes(raw))
-    if isinstance(raw, Mapping):
-        raw = columns.project(dict(raw))
+    raw: Any = decode_any(record.raw)
+    if isinstance(raw, dict):
+        raw = columns.project(raw)
     elif not columns.everything:
         raw = None  # who knows what is in it
     created = record.created_at
@@ -27,7 +25,7 @@ def invalid_line(record: Any, columns: Columns) -> bytes:
             "id": record.record_id,
             "created_at": None if created is None else created.isoformat(),
             "error": str(record.error),
-            "path": getattr(record.error, "path", None),
+            "path": record.error.path,
             "raw": raw,
         }
     )

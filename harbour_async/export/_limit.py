@@ -26,7 +26,7 @@ class SentLately:
 
     @property
     def limited(self) -> bool:
-        return hasattr(self.budget, "recent") and self.budget.limit.requests is not None
+        return self.budget is not None and self.budget.limit.requests is not None
 
     def restore(self, times: Iterable[float]) -> None:
         """Let sends of earlier runs (seconds since 1970) count as the budget's own.

@@ -68,6 +68,14 @@ def facts(listing: Listing) -> Facts:
     )
 
 
+def keeping(listing: Listing) -> Listing:
+    """The listing with invalid records in their places, where they would end the walk."""
+    if isinstance(listing, Pager) and listing._keeping is not None:
+        kept: Listing = listing._keeping()
+        return kept
+    return listing
+
+
 def going_on(listing: Listing, token: str, given: int) -> Listing:
     """The rest of a listing, of which ``given`` records were yielded before ``token``."""
     rest = listing._from(token)

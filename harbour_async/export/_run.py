@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import time
@@ -20,7 +21,7 @@ from harbour_async.export._checkpoint import Asked, Checkpoint, load, together
 from harbour_async.export._columns import Columns, choose
 from harbour_async.export._files import Files, files_at, format_of
 from harbour_async.export._limit import SentLately
-from harbour_async.export._listing import Facts, Listing, facts, going_on
+from harbour_async.export._listing import Facts, Listing, facts, going_on, keeping
 from harbour_async.export._make import Made, make, writer_of
 from harbour_async.export._report import ExportReport
 from harbour_async.export._spool import Spool, open_spool, resumed
@@ -57,8 +58,8 @@ async def export(
     records are kept in a private spool beside ``path`` until the file stands. If the walk owed a
     proof that failed, the file still has everything found, and ``report.unproved`` is True.
 
-    pager: a listing of a session, as ``verifications.list()`` gives it. Invalid records that it
-        keeps go to ``PATH.invalid.jsonl``.
+    pager: a listing of a session, as ``verifications.list()`` gives it. Records that break a rule
+        of the wire go to ``PATH.invalid.jsonl``, unless its ``on_invalid`` is a function.
     path: the file; an existing one is replaced at the end. "-" is stdout, JSON lines only.
     format: "jsonl", "csv" or "parquet" (extra ``parquet``); None: by the suffix of ``path``.
     fields, exclude: names of fields to write, or to leave out, of spool and file; the id stays.
@@ -71,15 +72,31 @@ async def export(
 
     See docs/export.md. Guide: "List verifications", "List webhooks", "List webhook events".
     """
-    known = facts(pager)
+    known, pager = facts(pager), keeping(pager)
     columns = choose(known.record, fields, exclude)
     if str(path) == "-":
         return await to_stdout(pager, columns, format, on_progress)
     chosen = format_of(path, format)
     writer_of(chosen)
     asked = Asked(known.about, pager._identity, chosen, columns.names, known.max_items)
-    job = Job(pager, known, columns, files_at(path), asked, on_progress)
+    files = files_at(path)
+
+    def stands(_: Checkpoint) -> None:
+        _forget_since(files, asked)
+
+    job = Job(pager, known, columns, files, asked, on_progress, stands=stands)
     return await job.run(restart=restart)
+
+
+def _forget_since(files: Files, asked: Asked) -> None:
+    """Incremental exports cannot go on with a file of another format or of other fields."""
+    try:
+        before = json.loads(files.since.read_bytes())["asked"]
+        same = (before["format"], before["fields"]) == (asked.format, asked.fields)
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if not same:
+        _disk.remove(files.since)
 
 
 @define

@@ -18,7 +18,7 @@ from harbour_async.export import _disk
 from harbour_async.export._checkpoint import Asked, Checkpoint, load
 from harbour_async.export._columns import choose
 from harbour_async.export._files import Files, files_at, format_of
-from harbour_async.export._listing import Listing, facts
+from harbour_async.export._listing import Listing, facts, keeping
 from harbour_async.export._make import writer_of
 from harbour_async.export._report import ExportReport
 from harbour_async.export._run import Job
@@ -67,7 +67,7 @@ async def export_since(
     there is nothing that "last" could go on from, or if it was made with other arguments.
     """
     last = _last(path) if since == LAST else None
-    pager = _listing(changes, since, last)
+    pager = keeping(_listing(changes, since, last))
     known = facts(pager)
     columns = choose(known.record, fields, exclude)
     if str(path) == "-":

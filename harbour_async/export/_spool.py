@@ -21,6 +21,7 @@ from harbour_async.export._checkpoint import Asked, Checkpoint
 from harbour_async.export._columns import Columns
 from harbour_async.export._files import Files
 from harbour_async.export._invalid import invalid_line
+from harbour_async.models import InvalidRecord
 
 CHUNK = 1000
 """Lines that are read from a spool at a time."""
@@ -43,10 +44,10 @@ class Spool:
         """Write the records of one page."""
         lines, invalid = [], []
         for record in records:
-            if isinstance(record, columns.record):
-                lines.append(columns.line(record) + b"\n")
-            else:
+            if isinstance(record, InvalidRecord):
                 invalid.append(invalid_line(record, columns) + b"\n")
+            else:
+                lines.append(columns.line(record) + b"\n")
         valid_bytes, invalid_bytes = b"".join(lines), b"".join(invalid)
         _disk.write(self._fd, valid_bytes, self.files.spool)
         if invalid_bytes:

@@ -12,6 +12,7 @@ from harbour_async.export._columns import Columns
 from harbour_async.export._errors import ExportError, ReaderGoneError
 from harbour_async.export._listing import Listing
 from harbour_async.export._report import ExportReport
+from harbour_async.models import InvalidRecord
 
 
 async def to_stdout(
@@ -28,7 +29,7 @@ async def to_stdout(
     pages = pager.pages()
     try:
         async for page in pages:
-            valid = [r for r in page.items if isinstance(r, columns.record)]
+            valid = [r for r in page.items if not isinstance(r, InvalidRecord)]
             data = b"".join(columns.line(record) + b"\n" for record in valid)
             _write(data)
             digest.update(data)

@@ -60,6 +60,7 @@ class Pager(Generic[T]):
     # Set by the resource that made the pager: what it lists, and whose budget its requests use.
     _record: type[Any] | None = None
     _budget: Any = None
+    _keeping: Any = None  # the same pager with on_invalid="keep"
 
     def __init__(
         self,

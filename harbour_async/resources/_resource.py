@@ -187,6 +187,11 @@ class Resource:
             fetch, listing=listing, order=order, on_invalid=on_invalid, **walk
         )
         pager._record, pager._budget = record, caller.budget
+        if on_invalid == "raise":
+            pager._keeping = partial(
+                self._pager, path, record, params, order=order, priority=priority, timeout=timeout,
+                key=key, extra_query=extra_query, on_invalid="keep", **walk,
+            )  # fmt: skip
         return pager
 
 

@@ -1,9 +1,10 @@
 """Exports that are killed at random moments, until they have been killed often enough.
 
-Run as ``python -m tests.export.killing URL KEY FOLDER SEED KILLS``. Each run of an export is a fork
-of this process that kills itself before, amid or after one of its changes on disk, chosen at
-random. What a round of runs has made in the end is kept as ``done-N.FORMAT``; ``whole.FORMAT`` is
-that of an undisturbed run. Prints how many kills there were of each format, as JSON.
+Run as ``python -m tests.export.killing URL KEY FOLDER SEED KILLS [LIMIT]``. Each run of an export
+is a fork of this process that kills itself before, amid or after one of its changes on disk, chosen
+at random. What a round of runs has made in the end is kept as ``done-N.FORMAT``; ``whole.FORMAT``
+is that of an undisturbed run. With a LIMIT, in requests a second, there is a single export, killed
+KILLS times. Prints how many kills there were of each format, as JSON.
 """
 
 from __future__ import annotations
@@ -54,9 +55,12 @@ class Killer:
         return wrapper
 
 
+LIMIT = RateLimit.unlimited() if len(sys.argv) < 7 else RateLimit(int(sys.argv[6]), per=1.0)
+
+
 async def run(url: str, key: str, target: Path) -> None:
     _run.SAVE_EVERY = 0.0
-    async with HarbourSession(key, base_url=url, rate_limit=RateLimit.unlimited()) as harbour:
+    async with HarbourSession(key, base_url=url, rate_limit=LIMIT) as harbour:
         await export.export(harbour.verifications.list(page_size=50), target)
 
 
@@ -79,9 +83,17 @@ def forked(url: str, key: str, target: Path, killer: Killer) -> tuple[bool, int]
 
 
 def main() -> None:
-    url, key, folder_name, seed, kills = sys.argv[1:]
+    url, key, folder_name, seed, kills = sys.argv[1:6]
     folder, choice = Path(folder_name), random.Random(seed)
     killed = dict.fromkeys(FORMATS, 0)
+    if len(sys.argv) > 6:
+        target = folder / "limited.jsonl"
+        while killed["jsonl"] < int(kills) and not target.exists():
+            killer = Killer(choice.randint(8, 30), choice)
+            killed["jsonl"] += forked(url, key, target, killer)[0]
+        forked(url, key, target, Killer(0, choice))
+        print(json.dumps(killed))
+        return
     usual = {
         form: forked(url, key, folder / f"whole.{form}", Killer(0, choice))[1] for form in FORMATS
     }

@@ -27,10 +27,12 @@ def listing(
 ) -> Pager[Verification]:
     """A pager over records in the order of the list: newest first, if nothing else is said."""
 
+    kept = options.get("on_invalid") == "keep"
+
     async def fetch(page: int, size: int) -> Rows[Verification]:
         items = records[(page - 1) * size : page * size]
         body = {"items": items, "total": len(records), "page": page, "size": size}
-        return decode_rows(Verification, json.dumps(body).encode(), key=key)
+        return decode_rows(Verification, json.dumps(body).encode(), key=key, keep_invalid=kept)
 
     pager = Pager(fetch, listing=f"('verifications', [], '{key}')", **options)
     pager._record = Verification

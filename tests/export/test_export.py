@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from harbour_async import ConfigurationError, DecodeError, to_json
+from harbour_async import ConfigurationError, Pager, Verification, to_json
 from harbour_async.export import _disk, export
 from tests.export.support import lines, listing, names, record, served
 
@@ -229,63 +229,41 @@ async def test_no_proof_is_owed_of_a_part(tmp_path: Path) -> None:
     assert (report.rows, report.complete, report.unproved) == (4, False, False)
 
 
-class Broken:
-    """What a pager yields in place of an invalid record."""
-
-    def __init__(self, raw: Any) -> None:
-        self.raw = raw
-        self.error = DecodeError("expected a boolean, got a string", path="$.items[1].is_scan")
-        self.record_id = "v2"
-        self.created_at = None
-
-
-def with_broken(raw: Any) -> Any:
-    pager: Any = listing([record(1), record(2), record(3)])
-    pages = pager.pages
-
-    class Pages:
-        def __init__(self) -> None:
-            self.real = pages()
-
-        def __aiter__(self) -> Pages:
-            return self
-
-        async def __anext__(self) -> Any:
-            page = await anext(self.real)
-            page.items[1] = Broken(raw)
-            return page
-
-        async def aclose(self) -> None:
-            await self.real.aclose()
-
-    pager.pages = Pages
-    return pager
+def with_invalid(**fields: Any) -> Pager[Verification]:
+    """Three records, the second of which breaks a rule of the wire."""
+    return listing([record(1), record(2, is_scan="no", **fields), record(3)], on_invalid="keep")
 
 
 async def test_invalid_records_go_to_a_file_of_their_own(tmp_path: Path) -> None:
-    raw = {"verification_id": "v2", "is_scan": "no"}
-    report = await export(with_broken(raw), tmp_path / "v.csv")
-    assert (report.rows, report.invalid) == (2, 1)
+    report = await export(with_invalid(), tmp_path / "v.csv")
+    assert (report.rows, report.invalid, report.complete) == (2, 1, True)
     assert report.invalid_path == tmp_path / "v.csv.invalid.jsonl"
     (line,) = lines(tmp_path / "v.csv.invalid.jsonl")
-    assert line["raw"] == raw
+    assert line["raw"] == record(2, is_scan="no")
     assert line["id"] == "v2"
     assert line["path"] == "$.items[1].is_scan"
     assert (tmp_path / "v.csv.invalid.jsonl").stat().st_mode & 0o777 == 0o600
     assert names(tmp_path) == ["v.csv", "v.csv.invalid.jsonl"]
 
 
+async def test_a_listing_that_would_raise_keeps_its_invalid_records_in_an_export(
+    tmp_path: Path,
+) -> None:
+    async with served(30) as (sandbox, harbour):
+        sandbox.update(sandbox.verification_ids()[4], is_scan="no")
+        report = await export(harbour.verifications.list(), tmp_path / "v.jsonl")
+    assert (report.rows, report.invalid, report.complete) == (29, 1, True)
+
+
 async def test_the_next_export_without_invalid_records_removes_that_file(tmp_path: Path) -> None:
-    await export(with_broken(b'{"verification_id": 2}'), tmp_path / "v.csv")
+    await export(with_invalid(), tmp_path / "v.csv")
     assert "v.csv.invalid.jsonl" in names(tmp_path)
     await export(listing([record(1)]), tmp_path / "v.csv")
     assert names(tmp_path) == ["v.csv"]
 
 
-@pytest.mark.parametrize("raw", [{"verification_id": 2, "latest_response": 1}, ["secret"]])
-async def test_excluded_fields_stay_out_of_the_invalid_records_too(
-    raw: Any, tmp_path: Path
-) -> None:
-    await export(with_broken(raw), tmp_path / "v.jsonl", exclude=["latest_response"])
+async def test_excluded_fields_stay_out_of_the_invalid_records_too(tmp_path: Path) -> None:
+    pager = with_invalid(latest_response={"secret": 1})
+    await export(pager, tmp_path / "v.jsonl", exclude=["latest_response"])
     (line,) = lines(tmp_path / "v.jsonl.invalid.jsonl")
-    assert line["raw"] in ({"verification_id": 2}, None)
+    assert line["raw"] == record(2, is_scan="no")

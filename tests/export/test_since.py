@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from harbour_async import ConfigurationError, Pager, Verification
-from harbour_async.export import _run
+from harbour_async.export import _run, export
 from harbour_async.export._since import LOOKBACK, export_since
 from tests.export.support import NEWEST, lines, listing, names, record
 
@@ -221,6 +221,15 @@ async def test_last_without_its_file_is_refused(tmp_path: Path) -> None:
     target.unlink()
     with pytest.raises(ConfigurationError, match="is gone"):
         await export_since(world.changes, target, "last")
+
+
+async def test_a_full_export_with_other_fields_ends_the_series(tmp_path: Path) -> None:
+    world, target = World(3), tmp_path / "v.jsonl"
+    await export_since(world.changes, target, SINCE)
+    await export(listing(list(world.records.values())), target)
+    assert (await export_since(world.changes, target, "last")).rows == 3
+    await export(listing(list(world.records.values())), target, fields=["status"])
+    assert names(tmp_path) == ["v.jsonl"]
 
 
 async def test_a_moment_needs_a_zone(tmp_path: Path) -> None:
