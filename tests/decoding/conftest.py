@@ -1,0 +1,16 @@
+"""Each module starts without names of unknown fields that another one has taught the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harbour_async._decoding import scan
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_learned() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "_scans", {})
+        yield
