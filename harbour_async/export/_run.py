@@ -6,18 +6,15 @@ import asyncio
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from attrs import define, evolve, field
 
-from harbour_async._report import PagingReport
-from harbour_async.errors import ConfigurationError, IncompleteListingError
+from harbour_async.errors import ConfigurationError
 from harbour_async.export import _disk, _lock
-from harbour_async.export._checkpoint import Asked, Checkpoint, load, together
+from harbour_async.export._checkpoint import Asked, Checkpoint, load
 from harbour_async.export._columns import Columns, choose
 from harbour_async.export._files import Files, files_at, format_of
 from harbour_async.export._limit import SentLately
@@ -26,11 +23,7 @@ from harbour_async.export._make import Made, make, writer_of
 from harbour_async.export._report import ExportReport
 from harbour_async.export._spool import Spool, open_spool, resumed
 from harbour_async.export._stdout import to_stdout
-
-SAVE_EVERY = 1.0
-"""Seconds between checkpoints; what came since the last one is requested again after a crash."""
-
-OnProgress = Callable[[PagingReport], object]
+from harbour_async.export._walk import OnProgress, Walk
 
 _log = logging.getLogger("harbour_async")
 
@@ -174,7 +167,7 @@ class Job:
         pager = self.pager
         if before.runs > 1:
             pager = going_on(pager, before.token, before.yielded)
-        walk = _Walk(spool, self.columns, pager, before.report, sent, self.on_progress)
+        walk = Walk(spool, self.columns, pager, before.report, sent, self.on_progress)
         notes = asyncio.create_task(sent.keep_noting(), name="harbour-export-notes")
         try:
             await walk.run()
@@ -214,91 +207,6 @@ class Job:
             sha256=made.sha256,
             report=report,
         )
-
-
-@define
-class _Walk:
-    """The walk of one run, and its checkpoints, which are written while it goes on."""
-
-    spool: Spool
-    columns: Columns
-    pager: Listing
-    before: PagingReport
-    sent: SentLately
-    on_progress: OnProgress | None
-    _next_save: float = 0.0
-    _appending: bool = False
-    _saving: asyncio.Future[None] | None = None
-
-    async def run(self) -> None:
-        try:
-            unproved = await self._read()
-            await self._saved()
-        except BaseException:
-            await self._save_the_rest()
-            raise
-        self._advance()
-        self.spool.state = evolve(self.spool.state, unproved=unproved, walked=True)
-        self._save()
-        await self._saved()
-
-    async def _read(self) -> bool:
-        """Whether a proof was owed and failed."""
-        pages = self.pager.pages()
-        try:
-            async for page in pages:
-                self.sent.note()
-                self._appending = True
-                self.spool.append(page.items, self.columns)
-                self._appending = False
-                await self._save_if_due()
-                if self.on_progress is not None:
-                    self.on_progress(self._report())
-        except IncompleteListingError:
-            return True
-        finally:
-            await pages.aclose()
-        return False
-
-    async def _save_if_due(self) -> None:
-        if time.monotonic() >= self._next_save and (self._saving is None or self._saving.done()):
-            await self._saved()
-            self._advance()
-            self._save()
-            self._next_save = time.monotonic() + SAVE_EVERY
-
-    def _advance(self) -> None:
-        """Let the next checkpoint speak of this moment."""
-        self.spool.state = evolve(
-            self.spool.state,
-            token=self.pager.resume_token,
-            report=self._report(),
-            sent=self.sent.recent(),
-        )
-
-    def _save(self) -> None:
-        """Wait for the disk in a thread: it may take a while, and the network need not wait."""
-        work = partial(self.spool.save, self.spool.state)
-        self._saving = asyncio.ensure_future(asyncio.to_thread(work))
-
-    async def _saved(self) -> None:
-        """Raise what the last checkpoint failed with."""
-        if self._saving is not None:
-            await asyncio.shield(self._saving)
-
-    async def _save_the_rest(self) -> None:
-        """A failed walk keeps what it has, as far as the disk still takes it."""
-        if self._saving is not None:
-            await asyncio.wait({self._saving})
-            self._saving.exception()  # the error that ended the walk is the one to be raised
-        # Bytes of a page that was cut short do not count: the last checkpoint stands then.
-        if not self._appending and self.spool.state.yielded:
-            with suppress(OSError):
-                self._advance()
-                self.spool.save(self.spool.state)
-
-    def _report(self) -> PagingReport:
-        return together(self.before, self.pager.report)
 
 
 def sent_before(checkpoint: Path) -> list[float]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harbour_async import HarbourSession, RateLimit, export
-from harbour_async.export import _disk, _run
+from harbour_async.export import _disk, _walk
 
 FORMATS = ("jsonl", "csv", "parquet")
 CHANGES = ("open_private", "write", "overwrite", "truncate", "sync", "replace", "remove")
@@ -55,12 +55,10 @@ class Killer:
         return wrapper
 
 
-LIMIT = RateLimit.unlimited() if len(sys.argv) < 7 else RateLimit(int(sys.argv[6]), per=1.0)
-
-
 async def run(url: str, key: str, target: Path) -> None:
-    _run.SAVE_EVERY = 0.0
-    async with HarbourSession(key, base_url=url, rate_limit=LIMIT) as harbour:
+    _walk.SAVE_EVERY = 0.0
+    limit = RateLimit(int(sys.argv[6]), per=1.0) if len(sys.argv) > 6 else RateLimit.unlimited()
+    async with HarbourSession(key, base_url=url, rate_limit=limit) as harbour:
         await export.export(harbour.verifications.list(page_size=50), target)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harbour_async import APIStatusError, ConfigurationError, PagingReport, Retry
-from harbour_async.export import ExportError, _run, export
+from harbour_async.export import ExportError, _walk, export
 from tests.export.support import lines, listing, names, record, served
 
 RECORDS = [record(n) for n in range(450)]
@@ -22,7 +22,7 @@ KEPT = ["v.csv.checkpoint", "v.csv.invalid.spool", "v.csv.spool"]
 
 @pytest.fixture(autouse=True)
 def _each_page_has_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_run, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(_walk, "SAVE_EVERY", 0.0)
 
 
 def after(pages: int, error: BaseException) -> Callable[[PagingReport], None]:

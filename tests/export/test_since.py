@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from harbour_async import ConfigurationError, Pager, Verification
-from harbour_async.export import _run, export
+from harbour_async.export import _walk, export
 from harbour_async.export._since import LOOKBACK, export_since
 from tests.export.support import NEWEST, lines, listing, names, record
 
@@ -24,7 +24,7 @@ FORMATS = ["jsonl", "csv", "parquet"]
 
 @pytest.fixture(autouse=True)
 def _each_page_has_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_run, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(_walk, "SAVE_EVERY", 0.0)
 
 
 class World:
