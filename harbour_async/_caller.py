@@ -99,11 +99,11 @@ class Caller:
                     self.life.leave(call)
                 return read(call)
         except HarbourError as error:
-            failure = _named(error, call)
+            failure = named(error, call)
         except _SourceError as wrapped:
             failure = wrapped.error
         except TimeoutError:  # the guard's own
-            failure = _named(self._cut_short(), call)
+            failure = named(self._cut_short(), call)
         # Raised out here, so that it has no context.
         try:
             raise failure
@@ -152,7 +152,7 @@ class Caller:
         return DeadlineExceededError("was not finished in its time")
 
 
-def _named(error: HarbourError, call: Call) -> HarbourError:
+def named(error: HarbourError, call: Call) -> HarbourError:
     """The error with the request it is about, and what is known of all its attempts."""
     error.request = call.request.info
     error.attempts = call.attempts

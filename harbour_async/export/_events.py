@@ -33,14 +33,15 @@ class AllEvents:
         self._before = PagingReport()
         self._current: Pager[Any] | None = None
         self._given = 0
-        budget = webhooks.list(max_items=max_items)._budget  # checks max_items, too
+        source = webhooks.list(max_items=max_items)._options.source  # checks max_items, too
+        budget = None if source is None else source.budget
         self.facts = Facts(WebhookEvent, "events of all webhooks", max_items, _AHEAD, budget)
 
     @property
     def _identity(self) -> str:
         return "events"
 
-    def _from(self, token: str) -> AllEvents:
+    def _from(self, token: str, given: int = 0) -> AllEvents:  # noqa: ARG002 - the token has it
         rest = AllEvents(self._webhooks, max_items=self.facts.max_items)
         try:
             rest._left, rest._token, rest._given = json.loads(token)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import AsyncIterator
 from typing import Any, Protocol, Self
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from harbour_async._report import PagingReport
 from harbour_async.budget import Budget
@@ -33,7 +33,7 @@ class Listing(Protocol):
     def report(self) -> PagingReport: ...
     @property
     def _identity(self) -> str: ...
-    def _from(self, token: str) -> Self: ...
+    def _from(self, token: str, given: int = 0) -> Self: ...
 
 
 @frozen
@@ -56,32 +56,21 @@ def facts(listing: Listing) -> Facts:
         raise ConfigurationError(
             f"a pager is needed, like harbour.verifications.list(), not {listing!r}"
         )
-    if listing._record is None:
-        raise ConfigurationError("this pager does not say what it lists: use a session's resources")
     options = listing._options
+    if options.source is None:
+        raise ConfigurationError("this pager does not say what it lists: use a session's resources")
     return Facts(
-        listing._record,
+        options.source.record,
         _about(options.listing),
         options.max_items,
         options.concurrency,
-        listing._budget,
+        options.source.budget,
     )
 
 
 def keeping(listing: Listing) -> Listing:
     """The listing with invalid records in their places, where they would end the walk."""
-    if isinstance(listing, Pager) and listing._keeping is not None:
-        kept: Listing = listing._keeping()
-        return kept
-    return listing
-
-
-def going_on(listing: Listing, token: str, given: int) -> Listing:
-    """The rest of a listing, of which ``given`` records were yielded before ``token``."""
-    rest = listing._from(token)
-    if isinstance(rest, Pager) and rest._options.max_items is not None:
-        rest._options = evolve(rest._options, max_items=rest._options.max_items - given)
-    return rest
+    return listing._keeping() if isinstance(listing, Pager) else listing
 
 
 def _about(listing: str) -> str:

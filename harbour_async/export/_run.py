@@ -18,7 +18,7 @@ from harbour_async.export._checkpoint import Asked, Checkpoint, load
 from harbour_async.export._columns import Columns, choose
 from harbour_async.export._files import Files, files_at, format_of
 from harbour_async.export._limit import SentLately
-from harbour_async.export._listing import Facts, Listing, facts, going_on, keeping
+from harbour_async.export._listing import Facts, Listing, facts, keeping
 from harbour_async.export._make import Made, make, writer_of
 from harbour_async.export._report import ExportReport
 from harbour_async.export._spool import Spool, open_spool, resumed
@@ -166,7 +166,7 @@ class Job:
             return
         pager = self.pager
         if before.runs > 1:
-            pager = going_on(pager, before.token, before.yielded)
+            pager = pager._from(before.token, before.yielded)
         walk = Walk(spool, self.columns, pager, before.report, sent, self.on_progress)
         notes = asyncio.create_task(sent.keep_noting(), name="harbour-export-notes")
         try:

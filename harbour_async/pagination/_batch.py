@@ -23,12 +23,15 @@ class Batch(Generic[T]):
     reader has done with is freed before the next one is made.
 
     rows: the new records of an answer; ``most`` of them at most are given.
-    on_invalid: what to give instead of an invalid record (None: nothing). What it raises is kept in
-        ``error``, to be raised when all that stands before has been given.
+    on_invalid: what to give instead of an invalid record (None: nothing), or "keep" it. What it
+        raises is kept in ``error``, to be raised when all that stands before has been given.
     """
 
     def __init__(
-        self, rows: Sequence[T], most: int | None = None, on_invalid: Replace | None = None
+        self,
+        rows: Sequence[T],
+        most: int | None = None,
+        on_invalid: Replace | Literal["keep"] = "keep",
     ) -> None:
         self.rows = len(rows)
         self.error: BaseException | None = None
@@ -43,7 +46,7 @@ class Batch(Generic[T]):
         self.count = len(rows)
         self.left: list[T] = list(reversed(rows))
 
-    def _replaced(self, rows: Sequence[T], on_invalid: Replace | None) -> list[T]:
+    def _replaced(self, rows: Sequence[T], on_invalid: Replace | Literal["keep"]) -> list[T]:
         given: list[T] = []
         ends: list[int] = []
         for passed, item in enumerate(rows, 1):
@@ -51,7 +54,7 @@ class Batch(Generic[T]):
             if isinstance(item, InvalidRecord):
                 self._invalid.append(passed)
                 try:
-                    replacement = on_invalid(item) if on_invalid else item
+                    replacement = on_invalid(item) if callable(on_invalid) else item
                 except BaseException as error:
                     self.error, self.rows = error, passed - 1
                     self._invalid.pop()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from attrs import frozen
 
 from harbour_async._report import PagingReport
-from harbour_async.errors import HarbourError, IncompleteListingError
+from harbour_async.errors import HarbourError, IncompleteListingError, RequestInfo
 from harbour_async.pagination import _token
 from harbour_async.pagination._batch import Batch, Replace
 from harbour_async.pagination._overlap import Overlap
@@ -25,6 +25,15 @@ AT_MAX_ITEMS = "stopped at max_items"
 
 
 @frozen
+class Source:
+    """Where a listing comes from: its records' class, whose requests count, and which they are."""
+
+    record: type[Any]
+    budget: Any
+    request: RequestInfo
+
+
+@frozen
 class Options:
     """What a pager was asked for."""
 
@@ -33,8 +42,9 @@ class Options:
     page_size: int
     max_items: int | None
     concurrency: int
-    on_invalid: Replace | None
+    on_invalid: Replace | Literal["keep"]
     proof: bool
+    source: Source | None = None
 
     @property
     def descending(self) -> bool:
@@ -207,4 +217,7 @@ class Walk(Generic[T]):
             message = f"the listing was read to its end, but is not proved: {self._plan.reason}"
         else:
             return
-        raise IncompleteListingError(message, report=self.report)
+        error = IncompleteListingError(message, report=self.report)
+        if self._options.source:
+            error.request = self._options.source.request
+        raise error

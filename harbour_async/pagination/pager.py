@@ -13,6 +13,7 @@ from attrs import evolve
 
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
+from harbour_async.models import InvalidRecord
 from harbour_async.pagination import _token
 from harbour_async.pagination._batch import OnInvalid
 from harbour_async.pagination._cursor import Cursor, version
@@ -21,7 +22,7 @@ from harbour_async.pagination._overlap import Overlap
 from harbour_async.pagination._plan import Plan
 from harbour_async.pagination._prefetch import Fetch
 from harbour_async.pagination._scan import Scan
-from harbour_async.pagination._walk import Options, Walk
+from harbour_async.pagination._walk import Options, Source, Walk
 from harbour_async.pagination._window import LARGEST
 
 T = TypeVar("T")
@@ -53,14 +54,10 @@ class Pager(Generic[T]):
     since: in ascending order only: read what has this key (microseconds since 1970 UTC) or a later
         one, at least once. Another token than ``resume`` is not needed to go on.
     lookback: microseconds to go back before the key of ``resume``.
+    source: where the records come from, for exports and errors.
 
     Raises ConfigurationError at once for arguments that cannot be used.
     """
-
-    # Set by the resource that made the pager: what it lists, and whose budget its requests use.
-    _record: type[Any] | None = None
-    _budget: Any = None
-    _keeping: Any = None  # the same pager with on_invalid="keep"
 
     def __init__(
         self,
@@ -76,6 +73,7 @@ class Pager(Generic[T]):
         on_invalid: OnInvalid = "raise",
         since: int | None = None,
         lookback: int = 0,
+        source: Source | None = None,
     ) -> None:
         _check("page_size", page_size, LARGEST)
         _check("concurrency", concurrency)
@@ -98,8 +96,9 @@ class Pager(Generic[T]):
             page_size=page_size,
             max_items=max_items,
             concurrency=concurrency,
-            on_invalid=on_invalid if callable(on_invalid) else None,
+            on_invalid=_refuse if on_invalid == "raise" else on_invalid,
             proof=self._unprovable(order) is None,
+            source=source,
         )
         self._start = None if resume is None else _token.unpack(resume, listing, order)
         self._plan()  # a token that cannot be used is refused here
@@ -119,8 +118,7 @@ class Pager(Generic[T]):
 
     async def first(self) -> T | None:
         """The first record, or None; one small request, unless there is a place to find first."""
-        only = copy(self)
-        only._options = evolve(self._options, max_items=1, page_size=1)
+        only = self._with(evolve(self._options, max_items=1, page_size=1))
         iteration = aiter(only)
         try:
             return await anext(iteration, None)
@@ -192,12 +190,25 @@ class Pager(Generic[T]):
         text = repr((self._options.listing, self._options.order))
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
-    def _from(self, token: str) -> Pager[T]:
-        """The same listing, to be walked from where ``token`` stands."""
-        other = copy(self)
-        other._start = _token.unpack(token, self._options.listing, self._options.order)
+    def _from(self, token: str, given: int = 0) -> Pager[T]:
+        """The same listing from where ``token`` stands, ``given`` records less of ``max_items``."""
+        options = self._options
+        if options.max_items is not None:
+            options = evolve(options, max_items=options.max_items - given)
+        other = self._with(options)
+        other._start = _token.unpack(token, options.listing, options.order)
         other._lookback = 0
         other._plan()
+        return other
+
+    def _keeping(self) -> Pager[Any]:
+        """The same pager; what breaks a rule stays in its place, where it would end the walk."""
+        raises = self._options.on_invalid is _refuse
+        return self._with(evolve(self._options, on_invalid="keep")) if raises else self
+
+    def _with(self, options: Options) -> Pager[Any]:
+        other = copy(self)
+        other._options = options
         other._walk, other._walks = None, WeakSet()
         return other
 
@@ -237,6 +248,10 @@ class Pager(Generic[T]):
         if field == "created_at" or (self._since is not None and direction == "ASC"):
             return None
         return f"{field} can change while one reads"
+
+
+def _refuse(record: InvalidRecord) -> NoReturn:
+    raise record.error
 
 
 def _check(name: str, value: object, most: int | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from harbour_async._caller import Caller, time_limit
+from harbour_async._caller import Caller, named, time_limit
 from harbour_async._decoding import decode_any, decode_page, decode_record, decode_rows, encode_json
 from harbour_async._lifetime import Call
 from harbour_async._retry import AlreadyDeletedError
@@ -18,8 +18,8 @@ from harbour_async.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from harbour_async.models import Page
-from harbour_async.pagination import OnInvalid, Pager
+from harbour_async.models import InvalidRecord, Page
+from harbour_async.pagination import Pager, Source
 from harbour_async.settings import Inherit, Priority, Seconds
 
 MAX_PAGE_SIZE = 100
@@ -158,7 +158,6 @@ class Resource:
         timeout: Seconds | None,
         key: str = "created_at",
         extra_query: Mapping[str, Any] | None = None,
-        on_invalid: OnInvalid = "raise",
         **walk: Any,
     ) -> Pager[Any]:
         """A pager over a listing; ``timeout`` counts from the walk's first request.
@@ -171,9 +170,7 @@ class Resource:
         deadline: float | None = None
         pairs = [*params.items(), *extra("extra_query", extra_query, own=True)]
         filters = query(pairs)
-        read = _body_read_by(
-            partial(decode_rows, record, key=key, keep_invalid=on_invalid != "raise")
-        )
+        read = partial(_rows, partial(decode_rows, record, key=key, keep_invalid=True))
 
         async def fetch(number: int, size: int) -> Rows[Any]:
             nonlocal deadline
@@ -183,20 +180,21 @@ class Resource:
             return await caller.call(request, read, priority=lane, deadline=deadline)
 
         listing = repr((path, sorted(pairs), key))
-        pager: Pager[Any] = Pager(
-            fetch, listing=listing, order=order, on_invalid=on_invalid, **walk
-        )
-        pager._record, pager._budget = record, caller.budget
-        if on_invalid == "raise":
-            pager._keeping = partial(
-                self._pager, path, record, params, order=order, priority=priority, timeout=timeout,
-                key=key, extra_query=extra_query, on_invalid="keep", **walk,
-            )  # fmt: skip
-        return pager
+        source = Source(record, caller.budget, Request("GET", path).info)
+        return Pager(fetch, listing=listing, order=order, source=source, **walk)
 
 
 def _body_read_by(decode: Callable[[bytes], T]) -> Callable[[Call], T]:
     return lambda call: decode(json_text(call.answer.body))
+
+
+def _rows(decode: Callable[[bytes], Rows[Any]], call: Call) -> Rows[Any]:
+    """A page whose invalid records say which request they came with."""
+    rows = _body_read_by(decode)(call)
+    for item in rows.items:
+        if type(item) is InvalidRecord:
+            named(item.error, call)
+    return rows
 
 
 def _page_request(path: str, filters: str, number: int, size: int) -> Request:

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from harbour_async import HarbourSession, Pager, RateLimit, Verification
+from harbour_async import HarbourSession, Pager, RateLimit, RequestInfo, Verification
 from harbour_async._decoding import decode_rows
 from harbour_async._rows import Rows
+from harbour_async.pagination import Source
 from harbour_async.sandbox import Sandbox
 
 NEWEST = 1_685_038_116_000
@@ -23,20 +24,20 @@ def record(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def listing(
-    records: Sequence[dict[str, Any]], key: str = "created_at", **options: Any
+    records: Sequence[dict[str, Any]],
+    key: str = "created_at",
+    budget: Any = None,
+    **options: Any,
 ) -> Pager[Verification]:
     """A pager over records in the order of the list: newest first, if nothing else is said."""
-
-    kept = options.get("on_invalid") == "keep"
 
     async def fetch(page: int, size: int) -> Rows[Verification]:
         items = records[(page - 1) * size : page * size]
         body = {"items": items, "total": len(records), "page": page, "size": size}
-        return decode_rows(Verification, json.dumps(body).encode(), key=key, keep_invalid=kept)
+        return decode_rows(Verification, json.dumps(body).encode(), key=key, keep_invalid=True)
 
-    pager = Pager(fetch, listing=f"('verifications', [], '{key}')", **options)
-    pager._record = Verification
-    return pager
+    source = Source(Verification, budget, RequestInfo("GET", "/verifications"))
+    return Pager(fetch, listing=f"('verifications', [], '{key}')", source=source, **options)
 
 
 @asynccontextmanager

@@ -78,8 +78,7 @@ def test_without_a_limit_nothing_is_noted(tmp_path: Path) -> None:
 
 async def test_an_export_that_failed_hands_its_sends_to_the_next_run(tmp_path: Path) -> None:
     first, second = Memory(), Memory()
-    pager: Any = listing([record(n) for n in range(250)])
-    pager._budget = first
+    pager = listing([record(n) for n in range(250)], budget=first)
 
     def stop(_: Any) -> None:
         first.sent = [3.0, 1.0]
@@ -87,8 +86,7 @@ async def test_an_export_that_failed_hands_its_sends_to_the_next_run(tmp_path: P
 
     with pytest.raises(KeyError):
         await export(pager, tmp_path / "v.csv", on_progress=stop)
-    pager = listing([record(n) for n in range(250)])
-    pager._budget = second
+    pager = listing([record(n) for n in range(250)], budget=second)
     await export(pager, tmp_path / "v.csv")
     assert sorted(second.sent) == pytest.approx([1, 3], abs=5)
     assert len(second.sent) == 2
