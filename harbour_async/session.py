@@ -161,6 +161,7 @@ class HarbourSession:
             ),
             self._spellings,
         )
+        view.verifications._waiting = self.verifications._waiting
         return view
 
     async def request(
