@@ -73,6 +73,7 @@ class Lifetime:
         self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: set[Call] = set()
+        self._pauses: set[asyncio.Future[None]] = set()
         self._idle: asyncio.Future[None] | None = None
 
     @property
@@ -84,18 +85,39 @@ class Lifetime:
         if self.closed:
             raise SessionClosedError("this HarbourSession is closed: make a new one")
 
-    def enter(self, call: Call) -> None:
+    def claim(self) -> None:
         """Raises SessionClosedError, or ConfigurationError in a foreign event loop."""
         self.check_open()
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move_to(loop)
+
+    def enter(self, call: Call) -> None:
+        """A call begins; raises what ``claim`` raises."""
+        self.claim()
         self._calls.add(call)
 
     def leave(self, call: Call) -> None:
         self._calls.discard(call)
         if self._idle is not None and not self._calls and not self._idle.done():
             self._idle.set_result(None)
+
+    async def pause(self, seconds: float, early: asyncio.Future[None] | None = None) -> None:
+        """Sleep between calls, until ``early`` is done at the longest.
+
+        Raises SessionClosedError as soon as the session is closed.
+        """
+        self.claim()
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future() if early is None else early
+        timer = loop.call_later(max(0.0, seconds), _wake_up, woken)
+        self._pauses.add(woken)
+        try:
+            await asyncio.shield(woken)
+        finally:
+            timer.cancel()
+            self._pauses.discard(woken)
+        self.check_open()
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -107,6 +129,7 @@ class Lifetime:
             # asyncio warns of sockets that were open when their loop was closed, and rightly.
             self.transport.abandon()
             self._calls.clear()
+            self._pauses.clear()
         self._loop = loop
 
     async def aclose(self, grace: float | None = None) -> None:
@@ -121,6 +144,8 @@ class Lifetime:
         if self._loop is not loop:
             self.transport.abandon()
             return
+        for woken in self._pauses:
+            _wake_up(woken)
         try:
             if grace:
                 self._wake(lambda call: not call.on_its_way)
@@ -140,3 +165,8 @@ class Lifetime:
             if self._idle is None or self._idle.done():
                 self._idle = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._idle], timeout=seconds)
+
+
+def _wake_up(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

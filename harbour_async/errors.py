@@ -249,9 +249,12 @@ class DeadlineExceededError(HarbourError, TimeoutError):
     """The whole call could not be, or certainly cannot be, finished in its time.
 
     ``sent`` is False if the request certainly did not reach the API, or was turned away by it.
+    ``last_status`` is the status of a verification that ``wait_for`` saw last, and None elsewhere;
+    nothing else of the record is kept, for it is personal data.
     """
 
     sent: bool = False
+    last_status: str | None = None
 
 
 class IncompleteListingError(HarbourError):

@@ -163,6 +163,7 @@ class HarbourSession:
             ),
             self._spellings,
         )
+        view.verifications._waiting = self.verifications._waiting
         return view
 
     async def request(

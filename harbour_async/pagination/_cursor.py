@@ -69,7 +69,11 @@ class Cursor:
         (docs/completeness.md, "More equal keys than fit on a page").
         """
         places = {record_id: place for place, record_id in enumerate(self.ties)}
-        found = [(i, places[each]) for i, each in enumerate(snapshot.ids) if each in places]
+        found = [
+            (i, places[each])
+            for i, each in enumerate(snapshot.ids)
+            if each in places and snapshot.keys[i] == self.key
+        ]
         if not found:
             return 0
         in_order = all(a[1] < b[1] for a, b in pairwise(found))

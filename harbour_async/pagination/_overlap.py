@@ -150,7 +150,9 @@ class Overlap:
 
     def _shown_place(self, snapshot: Snapshot) -> int | None:
         """The cursor's index, if the snapshot shows records that share its key and were given."""
-        known = [i for i, each in enumerate(snapshot.ids) if each in self.cursor.ties]
+        # One that was updated again has another key, and tells nothing of the cursor's place.
+        at_key = (i for i, key in enumerate(snapshot.keys) if key == self.cursor.key)
+        known = [i for i in at_key if snapshot.ids[i] in self.cursor.ties]
         return snapshot.start + known[-1] + 1 if known else None
 
     def _fits(self, place: int) -> bool:

@@ -76,6 +76,11 @@ class Walk(Generic[T]):
         return _token.pack(self._options.listing, self._options.order, state)
 
     @property
+    def sound(self) -> bool:
+        """Whether the proof has not been lost so far."""
+        return self._plan.reason is None
+
+    @property
     def report(self) -> PagingReport:
         ended = self._plan.done and not self.batch.left and not self._stopped
         complete = ended and self._plan.reason is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from copy import copy
 from types import TracebackType
 from typing import Any, Generic, NoReturn, TypeVar
@@ -145,6 +146,11 @@ class Pager(Generic[T]):
         return (self._walk or Walk(self._fetch, self._plan(), self._options)).token
 
     @property
+    def sound(self) -> bool:
+        """Whether the proof has not been lost so far, so that a token leads to a proof, too."""
+        return self._walk is None or self._walk.sound
+
+    @property
     def resumed(self) -> bool:
         """Whether it goes on from a token, so that it gives only the rest of the listing."""
         return self._start is not None
@@ -189,6 +195,11 @@ class Pager(Generic[T]):
         """Tells listings, filters and orders apart; for checkpoints that outlive the process."""
         text = repr((self._options.listing, self._options.order))
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+    def _token_at(self, key: int, ids: Iterable[str], index: int) -> str:
+        """The token of a walk that has passed ``ids``, which share ``key``, and is at ``index``."""
+        state = {"key": key, "ties": list(ids), "at": index}
+        return _token.pack(self._options.listing, self._options.order, state)
 
     def _from(self, token: str, given: int = 0) -> Pager[T]:
         """The same listing from where ``token`` stands, ``given`` records less of ``max_items``."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from harbour_async import _wire
+from harbour_async._caller import Caller, time_limit
 from harbour_async._decoding import decode_record
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Verification, VerificationReceipt
 from harbour_async.pagination import OnInvalid, Pager
-from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
-from harbour_async.settings import INHERIT, Seconds
+from harbour_async.resources._checkpoint import EPOCH, from_now_on
+from harbour_async.resources._many import GetMany, Refused
+from harbour_async.resources._resource import CallPriority, CallTimeout, Resource, Spellings
+from harbour_async.resources._time_left import TimeLeft
+from harbour_async.resources._waiting import Waiting, finished
+from harbour_async.resources._watch import Watch
+from harbour_async.settings import INHERIT, Priority, Seconds, seconds
 
 
 class Verifications(Resource):
@@ -27,6 +34,12 @@ class Verifications(Resource):
 
     plural = "verifications"
     singular = "verification"
+
+    def __init__(
+        self, caller: Caller, spellings: Spellings, waiting: Waiting | None = None
+    ) -> None:
+        super().__init__(caller, spellings)
+        self._waiting = waiting or Waiting(self, caller.life, caller.budget.limit)
 
     def list(
         self,
@@ -186,6 +199,187 @@ class Verifications(Resource):
             "GET", verification_id, decode, priority=priority, timeout=timeout
         )
 
+    def get_many(
+        self,
+        ids: Iterable[str],
+        *,
+        priority: CallPriority = INHERIT,
+        timeout: Seconds | None = None,
+    ) -> GetMany:
+        """The verifications with these ids, in the order found, each once.
+
+        They are fetched singly or by one proved walk over the listing, whichever takes fewer
+        requests; 500 of a list of 2,000 take about 23. It ends when all ids were found or are known
+        not to exist: ``missing`` has the latter afterwards, in the order asked. Only 404 or a
+        proved walk makes an id missing; what an unproved one does not show is fetched singly. What
+        a walk shows lacks the fields that only single objects have.
+
+        ids: the ids; one that comes twice counts once.
+        priority: the lane, BULK by default.
+        timeout: seconds for all of it, from the first request; None for no bound.
+
+        ::
+
+            many = harbour.verifications.get_many(ids)
+            async for v in many:
+                print(v.verification_id, v.status)
+            print("do not exist:", many.missing)
+
+        Guide: "Get verification", "List verifications".
+        """
+        lane = self._caller.lane(priority, Priority.BULK)
+        return self._many(ids, lane, None, TimeLeft(self._caller, timeout))
+
+    def watch(
+        self,
+        *,
+        interval: Seconds,
+        since: datetime | None = None,
+        resume: str | None = None,
+        search: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        on_invalid: OnInvalid = "raise",
+        priority: CallPriority = INHERIT,
+        timeout: Seconds | None = None,
+    ) -> Watch:
+        """Every change from now on, or from ``since``, as an endless iterator; at least once each.
+
+        There is a walk of ``changes`` after each interval: one or two requests when nothing
+        happened. "Now" is told by the server's list, not by this machine's clock. Connection
+        errors, 5xx, 429 and lost proofs are logged and waited out; other errors are raised.
+        Deletions are not seen.
+
+        interval: seconds from the end of one walk to the next.
+        since: an aware datetime; None for now.
+        resume: a ``resume_token`` of a watch or of ``changes`` with the same filters; ``since``
+            counts no more.
+        search, metadata, on_invalid: see ``list``.
+        priority: the lane, BULK by default.
+        timeout: seconds after which DeadlineExceededError ends it; None for never.
+
+        ::
+
+            watch = harbour.verifications.watch(interval=30, resume=load())
+            async for v in watch:
+                await handle(v)
+                save(watch.resume_token)
+
+        Guide: "List verifications" (``order_by``).
+        """
+        lane = self._caller.lane(priority, Priority.BULK)
+        left = TimeLeft(self._caller, timeout)
+        start = EPOCH if since is None else since
+
+        def changes(token: str | None) -> Pager[Verification]:
+            return self.changes(
+                start,
+                resume=token,
+                search=search,
+                metadata=metadata,
+                on_invalid=on_invalid,
+                priority=lane,
+                timeout=left(),
+            )
+
+        async def begin() -> str | None:
+            newest = self._newest(lane, left(), search=search, metadata=metadata)
+            return await from_now_on(newest, changes)
+
+        async def pause(wait: float) -> None:
+            limit = left()
+            await self._caller.life.pause(wait if limit is None else min(wait, limit))
+            left()
+
+        _since(start)
+        self.changes(
+            start, resume=resume, search=search, metadata=metadata, on_invalid=on_invalid
+        )  # what cannot be used is refused here
+        return Watch(
+            changes=changes,
+            begin=begin if since is None else None,
+            pause=pause,
+            interval=_interval(interval),
+            resume=resume,
+        )
+
+    async def wait_for(
+        self,
+        verification_id: str,
+        *,
+        timeout: Seconds | None,
+        until: Callable[[Verification], bool] | None = None,
+        priority: CallPriority = INHERIT,
+    ) -> Verification:
+        """The verification once it is completed or cancelled; a status not known does not count.
+
+        It is polled after pauses that grow from 1 to 30 seconds, within half of the budget. All
+        who wait in a session share the polling: a few verifications are fetched singly, and more
+        by one walk of changes. Connection errors, 5xx and 429 are waited out. A verification that
+        was seen in a listing lacks the fields that only single objects have.
+
+        timeout: seconds to wait; None for no bound.
+        until: what to wait for instead: called with each version seen, true to end the wait.
+        priority: the lane, BULK by default.
+
+        Raises NotFoundError if there is none, or not any more; DeadlineExceededError, with the
+        status seen last as ``last_status``; SessionClosedError as soon as the session is closed;
+        what ``until`` raises.
+
+        ::
+
+            v = await harbour.verifications.wait_for(verification_id, timeout=3600)
+            print(v.status, v.result)
+
+        Guide: "Get verification", "Verification status enums".
+        """
+        _wire.segment("verification_id", verification_id)
+        if until is not None and not callable(until):
+            raise ConfigurationError(
+                f"until must be a function of a Verification, or None, not {until!r}"
+            )
+        return await self._waiting.wait(
+            str.__str__(verification_id),
+            until=until or finished,
+            priority=self._caller.lane(priority, Priority.BULK),
+            timeout=time_limit(timeout),
+        )
+
+    def _many(
+        self,
+        ids: Iterable[str],
+        lane: Priority,
+        refused: Refused | None = None,
+        left: Callable[[], float | None] = lambda: None,
+    ) -> GetMany:
+        async def get(verification_id: str) -> Verification:
+            return await self.get(verification_id, priority=lane, timeout=left())
+
+        def walk() -> Pager[Verification]:
+            return self.list(on_invalid="keep", priority=lane, timeout=left())
+
+        return GetMany(ids, get=get, walk=walk, refused=refused)
+
+    def _newest(
+        self, lane: Priority, timeout: float | None = None, **filters: Any
+    ) -> Pager[Verification]:
+        """One page of what was updated last."""
+        return self.list(
+            order_by="updated_at DESC",
+            max_items=100,
+            on_invalid="keep",
+            priority=lane,
+            timeout=timeout,
+            **filters,
+        )
+
+    def _changes_from(
+        self, token: str | None, lane: Priority, on_invalid: OnInvalid = "raise"
+    ) -> Pager[Verification]:
+        return self.changes(EPOCH, resume=token, on_invalid=on_invalid, priority=lane)
+
+    async def _from_now_on(self, lane: Priority) -> str | None:
+        return await from_now_on(self._newest(lane), lambda token: self._changes_from(token, lane))
+
     async def delete(
         self,
         verification_id: str,
@@ -210,6 +404,17 @@ def _since(since: datetime) -> int:
     if not isinstance(since, datetime) or since.tzinfo is None:
         raise ConfigurationError(f"since must be a datetime with a time zone, not {since!r}")
     return (since - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _interval(interval: Seconds) -> float:
+    value = seconds(interval)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (math.isfinite(value) and value > 0)
+    ):
+        raise ConfigurationError(f"interval must be above zero seconds, not {interval!r}")
+    return value
 
 
 def _lookback(lookback: timedelta) -> int:

@@ -1,0 +1,45 @@
+"""What ``async for`` holds on to, so that leaving the loop is noticed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+
+class Source(Protocol[T_co]):
+    """What gives the items of a loop, and can be told to stop its requests."""
+
+    def __anext__(self) -> Awaitable[T_co]: ...
+
+    def stop(self) -> None: ...
+
+
+class Loop(Generic[T]):
+    """An iteration over ``source``, which is stopped when this is dropped.
+
+    A user keeps the source for its ``missing`` or its token, so that the source itself does not
+    notice a ``break``.
+    """
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: Source[T]) -> None:
+        self._source = source
+
+    def __aiter__(self) -> Loop[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        return await self._source.__anext__()
+
+    async def aclose(self) -> None:
+        """Send nothing any more."""
+        self._source.stop()
+
+    def __del__(self) -> None:
+        with suppress(RuntimeError):  # the event loop may be gone
+            self._source.stop()

@@ -1,0 +1,28 @@
+"""One time limit over several calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harbour_async._caller import Caller, time_limit
+from harbour_async.errors import DeadlineExceededError
+from harbour_async.settings import Inherit, Seconds
+
+
+class TimeLeft:
+    """Seconds that are left of ``timeout``, counted from the first question; None for no bound."""
+
+    def __init__(self, caller: Caller, timeout: Seconds | Inherit | None) -> None:
+        self._limit = caller.timeout.total if isinstance(timeout, Inherit) else time_limit(timeout)
+        self._deadline: float | None = None
+
+    def __call__(self) -> float | None:
+        """Raises DeadlineExceededError if nothing is left."""
+        if self._limit is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        if self._deadline is None:
+            self._deadline = now + self._limit
+        if now >= self._deadline:
+            raise DeadlineExceededError("was not finished in its time")
+        return self._deadline - now
