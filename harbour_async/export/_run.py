@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
+from harbour_async import _logging
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError, IncompleteListingError
 from harbour_async.export import _disk, _lock
@@ -31,8 +31,6 @@ SAVE_EVERY = 1.0
 """Seconds between checkpoints; what came since the last one is requested again after a crash."""
 
 OnProgress = Callable[[PagingReport], object]
-
-_log = logging.getLogger("harbour_async")
 
 
 async def export(
@@ -199,7 +197,7 @@ class Job:
     def _report(self, state: Checkpoint, made: Made) -> ExportReport:
         report = state.report
         if state.unproved:
-            _log.warning("%s is not proved complete: %s", self.files.target, report.reason)
+            _logging.warn("%s is not proved complete: %s", self.files.target, report.reason)
         return ExportReport(
             path=self.files.target,
             format=self.asked.format,

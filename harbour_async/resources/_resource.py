@@ -83,7 +83,8 @@ class Resource:
         deadline = self._caller.deadline(timeout)
 
         def ask(spelling: str) -> Awaitable[T]:
-            request = Request(method, f"{spelling}/{escaped}", body=body)
+            pattern = f"{spelling}/{{{self.singular}_id}}"
+            request = Request(method, f"{spelling}/{escaped}", body=body, pattern=pattern)
             read = _body_read_by(decode)
             return self._caller.call(request, read, priority=lane, deadline=deadline)
 
@@ -159,11 +160,12 @@ class Resource:
         key: str = "created_at",
         extra_query: Mapping[str, Any] | None = None,
         on_invalid: OnInvalid = "raise",
+        pattern: str | None = None,
         **walk: Any,
     ) -> Pager[Any]:
         """A pager over a listing; ``timeout`` counts from the walk's first request.
 
-        ``key`` is the moment that the listing is ordered by.
+        ``key`` is the moment that the listing is ordered by; ``pattern`` is for a path with an id.
         """
         caller = self._caller
         limit = time_limit(timeout)
@@ -179,7 +181,7 @@ class Resource:
             nonlocal deadline
             if limit is not None and deadline is None:
                 deadline = caller.deadline(limit)
-            request = _page_request(path, filters, number, size)
+            request = _page_request(path, filters, number, size, pattern)
             return await caller.call(request, read, priority=lane, deadline=deadline)
 
         listing = repr((path, sorted(pairs), key))
@@ -199,9 +201,12 @@ def _body_read_by(decode: Callable[[bytes], T]) -> Callable[[Call], T]:
     return lambda call: decode(json_text(call.answer.body))
 
 
-def _page_request(path: str, filters: str, number: int, size: int) -> Request:
+def _page_request(
+    path: str, filters: str, number: int, size: int, pattern: str | None = None
+) -> Request:
     page = f"page={number}&size={size}"
-    return Request("GET", path, f"{page}&{filters}" if filters else page, page=number)
+    query = f"{page}&{filters}" if filters else page
+    return Request("GET", path, query, page=number, pattern=pattern)
 
 
 def _may_be_unknown_route(error: HarbourError) -> bool:
