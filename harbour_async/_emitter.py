@@ -188,14 +188,13 @@ class CallEvents:
         self._emitter.emit(self._emitter.all, event)
 
     def _attempt_started(self, wait: float) -> float:
-        emitter = self._emitter
         self._emit(
             AttemptStarted(
                 **self._facts,
                 attempt=self._attempt,
                 budget_wait=wait,
-                server_address=emitter.address,
-                server_port=emitter.port,
+                server_address=self._emitter.address,
+                server_port=self._emitter.port,
             )
         )
         return self._loop.time()
@@ -209,6 +208,8 @@ class CallEvents:
                 status=self.status,
                 error=_name(error),
                 duration=self._since(began),
+                server_address=self._emitter.address,
+                server_port=self._emitter.port,
             )
         )
 

@@ -72,12 +72,15 @@ class AttemptEnded(Event):
     error: None for a success, else "NotFoundError" and the like; "CancelledError" if it was left,
     came to its deadline, or the session was closed.
     duration: seconds from AttemptStarted.
+    server_address, server_port: of the API.
     """
 
     attempt: int
     status: int | None
     error: str | None
     duration: float
+    server_address: str
+    server_port: int
 
 
 @frozen(kw_only=True)

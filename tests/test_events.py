@@ -97,7 +97,13 @@ async def test_a_call_tells_of_its_begin_its_attempt_and_its_end() -> None:
         server_port=sent.server_port,
     )
     assert answered == AttemptEnded(
-        **common, attempt=1, status=200, error=None, duration=answered.duration
+        **common,
+        attempt=1,
+        status=200,
+        error=None,
+        duration=answered.duration,
+        server_address="127.0.0.1",
+        server_port=sent.server_port,
     )
     assert ended == CallEnded(
         **common,
