@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harbour_async import (
         catalog as catalog,
         errors as errors,
+        events as events,
         reconcile as reconcile,
         sandbox as sandbox,
     )

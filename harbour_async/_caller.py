@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from attrs import evolve, frozen
 
 from harbour_async import _wire
+from harbour_async._emitter import CallEvents, Emitter
 from harbour_async._lifetime import Call, Lifetime
 from harbour_async._retry import retried
 from harbour_async.errors import (
@@ -44,6 +45,7 @@ class Caller:
     life: Lifetime
     budget: Budget
     keys: Keys
+    emitter: Emitter
     timeout: Timeout
     retry: Retry
     priority: Priority | None = None
@@ -81,18 +83,29 @@ class Caller:
         """
         if self.read_only and request.method != "GET":
             raise ConfigurationError(f"this session is read-only: {request.info} was not sent")
-        call = Call(request)
+        with self.emitter.begin(request.method, request.template, priority) as events:
+            return await self._carry_out(Call(request), events, read, priority, deadline)
+
+    async def _carry_out(
+        self,
+        call: Call,
+        events: CallEvents,
+        read: Callable[[Call], T],
+        priority: Priority,
+        deadline: float | None,
+    ) -> T:
         failure: Exception
         try:
             async with asyncio.timeout_at(deadline) as call.guard:
                 self.life.enter(call)
                 try:
                     await retried(
-                        lambda: self._attempt(call, priority, deadline),
-                        method=request.method,
+                        lambda: self._attempt(call, events, priority, deadline),
+                        method=call.request.method,
                         policy=self.retry,
                         deadline=deadline,
-                        pause=self.budget.pause,
+                        pause=lambda seconds: self._pause(seconds, events),
+                        on_retry=events.retries,
                         closed=lambda: self.life.closed,
                     )
                 finally:
@@ -110,26 +123,36 @@ class Caller:
         finally:
             del failure  # or it and this frame would keep each other
 
-    async def _attempt(self, call: Call, priority: Priority, deadline: float | None) -> None:
+    async def _attempt(
+        self, call: Call, events: CallEvents, priority: Priority, deadline: float | None
+    ) -> None:
         """One attempt begins and ends here; raises APIStatusError for an answer other than 2xx."""
         self.life.check_open()
+        events.waits()
         slot = await self.budget.acquire(priority, deadline=deadline)
+        wait = events.has_its_turn()
         try:
             self.life.check_open()  # it may have been closed meanwhile
             secret = self.keys.fixed or await self._asked_key()
         except BaseException:
             slot.unsent()
             raise
-        answer = None
-        try:
-            answer = await self.life.transport.send(
-                call.request, secret, slot, self.timeout, call.begin_attempt()
-            )
-        finally:
-            call.end_attempt(turned_away=answer is not None and answer.status == 429)
-        if not 200 <= answer.status < 300:
-            raise self._error_from(call.request, answer)
+        with events.attempt(wait):
+            answer = None
+            try:
+                answer = await self.life.transport.send(
+                    call.request, secret, slot, self.timeout, call.begin_attempt()
+                )
+            finally:
+                call.end_attempt(turned_away=answer is not None and answer.status == 429)
+            events.status = answer.status
+            if not 200 <= answer.status < 300:
+                raise self._error_from(call.request, answer)
         call.answer = answer
+
+    def _pause(self, seconds: float, events: CallEvents) -> None:
+        self.budget.pause(seconds)
+        events.paused(self.budget.snapshot().paused_for)
 
     async def _asked_key(self) -> Secret:
         try:

@@ -26,6 +26,9 @@ from harbour_async.settings import Retry
 
 T = TypeVar("T")
 
+OnRetry = Callable[[Exception, float], None]
+"""Told what failed, and in how many seconds that is tried again."""
+
 _LONGEST_PAUSE = 120.0
 """Seconds for which any budget can be paused."""
 
@@ -47,6 +50,7 @@ async def retried(
     deadline: float | None,
     pause: Callable[[float], None],
     closed: Callable[[], bool] = lambda: False,
+    on_retry: OnRetry = lambda error, delay: None,  # noqa: ARG005
 ) -> T:
     """Try until that succeeds or there is no point in going on.
 
@@ -59,7 +63,7 @@ async def retried(
     except HarbourError as error:
         failures = [error]  # the happy path pays for no loop; backoff is told of it as attempt one
 
-    judge = _Judge(method, policy, deadline, pause, closed)
+    judge = _Judge(method, policy, deadline, pause, closed, on_retry)
 
     @backoff.on_exception(
         backoff.runtime,
@@ -90,6 +94,7 @@ class _Judge:
     deadline: float | None
     pause: Callable[[float], None]
     closed: Callable[[], bool]
+    on_retry: OnRetry
     attempt: int = 0
     answer_lost: bool = False
     delay: float = 0.0
@@ -119,6 +124,7 @@ class _Judge:
         return asyncio.get_running_loop().time() + self.delay >= self.deadline
 
     def wait(self, error: Exception) -> float:
+        self.on_retry(error, self.delay)
         # After a 429 the budget holds every sender back, this one too, and in its place in the
         # line; but no longer than its own cap.
         held = isinstance(error, RateLimitError) and self.delay <= _LONGEST_PAUSE

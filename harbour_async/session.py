@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from harbour_async import _wire
+from harbour_async import _logging, _wire
 from harbour_async._caller import Caller, time_limit
+from harbour_async._emitter import Emitter, listeners
 from harbour_async._keys import Keys, KeySource
 from harbour_async._lifetime import Call, Lifetime
 from harbour_async._response import Response
@@ -17,6 +18,7 @@ from harbour_async._retry import AlreadyDeletedError
 from harbour_async._transport import TraceConfig, Transport
 from harbour_async.budget import Budget
 from harbour_async.errors import APIStatusError, ConfigurationError
+from harbour_async.events import Listener
 from harbour_async.resources import Verifications, Webhooks
 from harbour_async.settings import (
     INHERIT,
@@ -56,7 +58,9 @@ class HarbourSession:
     max_connections: size of the pool. POSTs go over fresh connections, beside it.
     max_response_bytes: an answer that is larger, decompressed, is a ResponseTooLargeError.
     read_only: refuse everything that is not a GET, before it is sent.
-    trace_configs: aiohttp's, for metrics and logs.
+    on_event: a function, or several, called with each event of each call (harbour_async.events), in
+    the event loop, so they must not block. One that raises is logged once, and breaks no call.
+    trace_configs: aiohttp's; they see queries, which hold personal data.
     user_agent: replaces "harbour-async/" and the version.
 
     Raises ConfigurationError for settings that cannot work. Nothing is opened before the first
@@ -82,6 +86,7 @@ class HarbourSession:
         max_connections: int = 100,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         read_only: bool = False,
+        on_event: Listener | Iterable[Listener] | None = None,
         trace_configs: Sequence[TraceConfig] | None = None,
         user_agent: str | None = None,
     ) -> None:
@@ -91,8 +96,11 @@ class HarbourSession:
         limit, tries, patience = as_rate_limit(rate_limit), as_retry(retry), as_timeout(timeout)
         _check("network", network, Network)
         _check("read_only", read_only, bool)
+        _logging.use_environment()
+        url = _wire.base_url(base_url, network.insecure_hosts)
+        emitter = Emitter(listeners(on_event), url.host or "", url.port or 0)
         transport = Transport(
-            base_url=_wire.base_url(base_url, network.insecure_hosts),
+            base_url=url,
             headers=_wire.headers(user_agent or _wire.default_user_agent()),
             network=network,
             max_connections=_wire.whole("max_connections", max_connections, low=1),
@@ -115,6 +123,7 @@ class HarbourSession:
                 life=self._life,
                 budget=self.budget,
                 keys=keys,
+                emitter=emitter,
                 timeout=patience,
                 retry=tries,
                 read_only=read_only,

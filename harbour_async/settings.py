@@ -60,7 +60,7 @@ def _positive_int_or_none(instance: object, attribute: Attribute[Any], value: ob
         _positive_int(instance, attribute, value)
 
 
-class Priority(enum.Enum):
+class Priority(enum.StrEnum):
     """The lane in which a request waits for the budget."""
 
     INTERACTIVE = "interactive"

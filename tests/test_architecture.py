@@ -15,10 +15,20 @@ PACKAGE = Path(harbour_async.__file__).parent
 
 # Imports point down only. A package is one room.
 LAYERS = [
-    {"errors", "models", "catalog", "settings", "_report", "_rows", "_record"},
+    {
+        "errors",
+        "models",
+        "catalog",
+        "settings",
+        "_report",
+        "_rows",
+        "_record",
+        "events",
+        "_logging",
+    },
     {"_decoding", "_wire", "_keys", "_response", "_fork"},
     {"_transport", "_retry", "budget", "_lifetime"},
-    {"_caller", "pagination", "resources"},
+    {"_caller", "_emitter", "pagination", "resources"},
     {"session", "export", "reconcile", "_sides"},
     {"cli", "integrations", "pytest_plugin", "__main__"},
 ]
@@ -31,7 +41,9 @@ OWNERS = {
     "backoff": {"_retry"},
     "cattrs": {"_decoding"},
     "dlt": {"integrations"},
+    "logging": {"_logging", "cli"},  # the command quietens the server of its sandbox
     "msgspec": {"_decoding"},
+    "opentelemetry": {"integrations"},
     "pyarrow": {"export"},
     "redis": {"budget"},
     "rich": {"cli"},
@@ -102,7 +114,7 @@ def test_the_public_names_are_sorted_and_there() -> None:
     assert dir(harbour_async) == names
 
 
-@pytest.mark.parametrize("name", ["catalog", "errors", "reconcile", "sandbox"])
+@pytest.mark.parametrize("name", ["catalog", "errors", "events", "reconcile", "sandbox"])
 def test_public_modules_are_attributes_of_the_package(name: str) -> None:
     code = f"import harbour_async; print(harbour_async.{name}.__name__)"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

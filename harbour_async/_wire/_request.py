@@ -16,6 +16,8 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that may be sent again whatever became of the first send (RFC 9110, section 9.2.2)."""
 
 _METHODS = IDEMPOTENT | {"POST", "PATCH"}
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_SEGMENT_END = re.compile(r"[/\\;?#]")
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What RFC 3986 allows in a path; % because it introduces what is escaped already.
 _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
@@ -23,13 +25,22 @@ _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
 
 @frozen
 class Request:
-    """``path`` is relative to the base URL; it and ``query`` are escaped already."""
+    """``path`` is relative to the base URL; it and ``query`` are escaped already.
+
+    ``pattern`` is the path with names in place of ids; a path of one segment needs none.
+    """
 
     method: str
     path: str
     query: str = field(default="", repr=False)
     body: bytes | None = field(default=None, repr=False)
     page: int | None = None
+    pattern: str | None = None
+
+    @property
+    def template(self) -> str:
+        """What may be shown of the path where no id may be: its pattern, or its first segment."""
+        return f"/{self.pattern or _first_segment(self.path)}"
 
     @property
     def info(self) -> RequestInfo:
@@ -68,6 +79,11 @@ def path(given: str) -> str:
     if any(part in (".", "..") for part in re.split(r"[/\\]", _unquoted(text))):
         raise ConfigurationError(f"path must not hold dots as segments: {given!r}")
     return quote(text, safe=_PATH_SAFE)
+
+
+def _first_segment(path: str) -> str:
+    # Servers may take an escaped slash for one, and what follows a semicolon for parameters.
+    return path if _PLAIN.fullmatch(path) else quote(_SEGMENT_END.split(_unquoted(path), 1)[0])
 
 
 def _unquoted(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
+from harbour_async import _logging
 from harbour_async.errors import ConfigurationError
 from harbour_async.export import _disk, _lock
 from harbour_async.export._checkpoint import Asked, Checkpoint, load
@@ -24,8 +24,6 @@ from harbour_async.export._report import ExportReport
 from harbour_async.export._spool import Spool, open_spool, resumed
 from harbour_async.export._stdout import to_stdout
 from harbour_async.export._walk import OnProgress, Walk
-
-_log = logging.getLogger("harbour_async")
 
 
 async def export(
@@ -192,7 +190,7 @@ class Job:
     def _report(self, state: Checkpoint, made: Made) -> ExportReport:
         report = state.report
         if state.unproved:
-            _log.warning("%s is not proved complete: %s", self.files.target, report.reason)
+            _logging.warn("%s is not proved complete: %s", self.files.target, report.reason)
         return ExportReport(
             path=self.files.target,
             format=self.asked.format,

@@ -83,7 +83,8 @@ class Resource:
         deadline = self._caller.deadline(timeout)
 
         def ask(spelling: str) -> Awaitable[T]:
-            request = Request(method, f"{spelling}/{escaped}", body=body)
+            pattern = f"{spelling}/{{{self.singular}_id}}"
+            request = Request(method, f"{spelling}/{escaped}", body=body, pattern=pattern)
             read = _body_read_by(decode)
             return self._caller.call(request, read, priority=lane, deadline=deadline)
 
@@ -158,11 +159,12 @@ class Resource:
         timeout: Seconds | None,
         key: str = "created_at",
         extra_query: Mapping[str, Any] | None = None,
+        pattern: str | None = None,
         **walk: Any,
     ) -> Pager[Any]:
         """A pager over a listing; ``timeout`` counts from the walk's first request.
 
-        ``key`` is the moment that the listing is ordered by.
+        ``key`` is the moment that the listing is ordered by; ``pattern`` is for a path with an id.
         """
         caller = self._caller
         limit = time_limit(timeout)
@@ -176,7 +178,7 @@ class Resource:
             nonlocal deadline
             if limit is not None and deadline is None:
                 deadline = caller.deadline(limit)
-            request = _page_request(path, filters, number, size)
+            request = _page_request(path, filters, number, size, pattern)
             return await caller.call(request, read, priority=lane, deadline=deadline)
 
         listing = repr((path, sorted(pairs), key))
@@ -191,15 +193,19 @@ def _body_read_by(decode: Callable[[bytes], T]) -> Callable[[Call], T]:
 def _rows(decode: Callable[[bytes], Rows[Any]], call: Call) -> Rows[Any]:
     """A page whose invalid records say which request they came with."""
     rows = _body_read_by(decode)(call)
-    for item in rows.items:
-        if type(item) is InvalidRecord:
-            named(item.error, call)
+    if InvalidRecord in map(type, rows.items):
+        for item in rows.items:
+            if isinstance(item, InvalidRecord):
+                named(item.error, call)
     return rows
 
 
-def _page_request(path: str, filters: str, number: int, size: int) -> Request:
+def _page_request(
+    path: str, filters: str, number: int, size: int, pattern: str | None = None
+) -> Request:
     page = f"page={number}&size={size}"
-    return Request("GET", path, f"{page}&{filters}" if filters else page, page=number)
+    query = f"{page}&{filters}" if filters else page
+    return Request("GET", path, query, page=number, pattern=pattern)
 
 
 def _may_be_unknown_route(error: HarbourError) -> bool:

@@ -212,6 +212,7 @@ class Webhooks(Resource):
             f"{self.plural}/{segment('webhook_id', webhook_id)}/events",
             WebhookEvent,
             {},
+            pattern="webhooks/{webhook_id}/events",
             order=None,
             page_size=page_size,
             max_items=max_items,
@@ -235,7 +236,8 @@ class Webhooks(Resource):
         webhook = segment("webhook_id", webhook_id)
         path = f"{self.plural}/{webhook}/events/{segment('event_id', event_id)}"
         decode = partial(decode_record, WebhookEvent)
-        return await self._call(Request("GET", path), decode, priority, timeout)
+        request = Request("GET", path, pattern="webhooks/{webhook_id}/events/{event_id}")
+        return await self._call(request, decode, priority, timeout)
 
 
 def _body(

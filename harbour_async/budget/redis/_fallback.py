@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Sequence
 
+from harbour_async import _logging
 from harbour_async.budget._ledger import MIN_FLIGHT, LocalLedger, OnPause, Outlook, guarded
 from harbour_async.budget._slot import Slot
 from harbour_async.budget.redis._ledger import RedisLedger
@@ -15,8 +15,6 @@ from harbour_async.settings import RateLimit
 
 PROBE = 5.0
 """Seconds between two attempts to reach Redis again."""
-
-_log = logging.getLogger("harbour_async.budget")
 
 
 class _Both:
@@ -91,7 +89,7 @@ class FallbackLedger:
         return own if remote is None else Slot(_Both(own, remote))
 
     def _go(self) -> None:
-        _log.warning("Redis is not available: going on with an even share of the rate limit")
+        _logging.warn("Redis is not available: going on with an even share of the rate limit")
         now = self._time()
         self._away = True
         self._back_since = None

@@ -1,0 +1,251 @@
+"""Makes the events of each call, and hands them to the listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from types import TracebackType
+from typing import Any, Self
+
+from harbour_async import _logging
+from harbour_async._retry import AlreadyDeletedError
+from harbour_async.errors import APIStatusError, ConfigurationError, ResponseTooLargeError
+from harbour_async.events import (
+    AttemptEnded,
+    AttemptStarted,
+    BudgetPaused,
+    CallEnded,
+    CallStarted,
+    Event,
+    Listener,
+    RetryScheduled,
+)
+from harbour_async.settings import Priority
+
+_call_ids = itertools.count(1)
+_NOTHING: AbstractContextManager[object] = nullcontext()
+
+
+def listeners(given: Listener | Iterable[Listener] | None) -> tuple[Listener, ...]:
+    """``on_event`` as a tuple. Raises ConfigurationError for what cannot listen."""
+    if given is None:
+        return ()
+    if callable(given) or not isinstance(given, Iterable):
+        given = (given,)
+    found = tuple(given)
+    for listener in found:
+        if not callable(listener):
+            raise ConfigurationError(
+                f"on_event must be a callable, or several in a list, not {listener!r}"
+            )
+        if _is_async(listener):
+            raise ConfigurationError(
+                f"on_event must be an ordinary function, not async: {listener!r} would never be "
+                "awaited"
+            )
+    return found
+
+
+def _is_async(listener: Listener) -> bool:
+    return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(
+        getattr(type(listener), "__call__", None)  # noqa: B004 - the method itself is of interest
+    )
+
+
+class Emitter:
+    """The stream of events of one session and its views.
+
+    Logging always listens. What costs something on each call is done only where somebody would
+    hear it, which is found out once a call.
+    """
+
+    def __init__(self, given: Sequence[Listener], address: str, port: int) -> None:
+        self.address = address
+        self.port = port
+        self._given = tuple(given)
+        self.all = (_logging.log, *self._given)
+        self._reported: list[Listener] = []
+
+    def begin(self, method: str, template: str, lane: Priority) -> CallEvents:
+        """The events of one call."""
+        audience = self.all if _logging.wants_each_call() else self._given
+        facts = {
+            "call_id": next(_call_ids),
+            "method": method,
+            "template": template,
+            "lane": lane,
+        }
+        return CallEvents(self, audience, facts)
+
+    def emit(self, audience: Sequence[Listener], event: Event) -> None:
+        for listener in audience:
+            try:
+                listener(event)
+            # A CancelledError that no task was given would end the call like a real one.
+            except (Exception, asyncio.CancelledError):
+                self._report(listener)
+
+    def _report(self, listener: Listener) -> None:
+        if any(known is listener for known in self._reported):
+            return
+        self._reported.append(listener)
+        with suppress(Exception):  # it may be logging itself that fails
+            _logging.report(listener)
+
+
+class CallEvents:
+    """The events of one call; a context manager around all of it.
+
+    ``status`` is that of the last answer, for whoever gets one to say.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_audience",
+        "_began",
+        "_emitter",
+        "_facts",
+        "_loop",
+        "_waited",
+        "_waits_since",
+        "status",
+    )
+
+    def __init__(
+        self, emitter: Emitter, audience: Sequence[Listener], facts: dict[str, Any]
+    ) -> None:
+        self.status: int | None = None
+        self._emitter = emitter
+        self._audience = audience
+        self._facts = facts
+        self._loop = asyncio.get_running_loop()
+        self._attempt = 0
+        self._waited = 0.0
+        self._waits_since: float | None = None
+
+    def __enter__(self) -> Self:
+        if self._audience:
+            self._began = self._loop.time()
+            self._emit(CallStarted(**self._facts))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._audience:
+            return
+        self.has_its_turn()  # or gave up waiting for it
+        self._emit(
+            CallEnded(
+                **self._facts,
+                attempt=self._attempt,
+                status=self.status,
+                error=_name(error),
+                duration=self._since(self._began),
+                budget_wait=self._waited,
+            )
+        )
+
+    def waits(self) -> None:
+        """It begins to wait for the budget."""
+        if self._audience:
+            self._waits_since = self._loop.time()
+
+    def has_its_turn(self) -> float:
+        """The seconds that it waited for the budget."""
+        if self._waits_since is None:
+            return 0.0
+        wait, self._waits_since = self._since(self._waits_since), None
+        self._waited += wait
+        return wait
+
+    def attempt(self, wait: float) -> AbstractContextManager[object]:
+        """Around one attempt, which waited ``wait`` seconds for its turn."""
+        self.status = None
+        self._attempt += 1
+        return _Attempt(self, wait) if self._audience else _NOTHING
+
+    def paused(self, seconds: float) -> None:
+        """An attempt was answered with 429, and the budget is paused."""
+        event = BudgetPaused(**self._facts, attempt=self._attempt, status=429, duration=seconds)
+        self._emitter.emit(self._emitter.all, event)
+
+    def retries(self, error: Exception, delay: float) -> None:
+        """It will be sent again because of ``error``, after ``delay`` seconds."""
+        event = RetryScheduled(
+            **self._facts,
+            attempt=self._attempt,
+            status=_status(error),
+            error=type(error).__name__,
+            duration=delay,
+        )
+        self._emitter.emit(self._emitter.all, event)
+
+    def _attempt_started(self, wait: float) -> float:
+        self._emit(
+            AttemptStarted(
+                **self._facts,
+                attempt=self._attempt,
+                budget_wait=wait,
+                server_address=self._emitter.address,
+                server_port=self._emitter.port,
+            )
+        )
+        return self._loop.time()
+
+    def _attempt_ended(self, error: BaseException | None, began: float) -> None:
+        self.status = self.status or _status(error)
+        self._emit(
+            AttemptEnded(
+                **self._facts,
+                attempt=self._attempt,
+                status=self.status,
+                error=_name(error),
+                duration=self._since(began),
+                server_address=self._emitter.address,
+                server_port=self._emitter.port,
+            )
+        )
+
+    def _emit(self, event: Event) -> None:
+        self._emitter.emit(self._audience, event)
+
+    def _since(self, moment: float) -> float:
+        # A call that nobody awaits any more may be ended by the garbage collector, after its loop.
+        return 0.0 if self._loop.is_closed() else self._loop.time() - moment
+
+
+class _Attempt:
+    __slots__ = ("_began", "_call", "_wait")
+
+    def __init__(self, call: CallEvents, wait: float) -> None:
+        self._call = call
+        self._wait = wait
+
+    def __enter__(self) -> None:
+        self._began = self._call._attempt_started(self._wait)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._call._attempt_ended(error, self._began)
+
+
+def _status(error: BaseException | None) -> int | None:
+    return error.status if isinstance(error, APIStatusError | ResponseTooLargeError) else None
+
+
+def _name(error: BaseException | None) -> str | None:
+    """The error's class; None for one that the caller does not get to see."""
+    if error is None or isinstance(error, AlreadyDeletedError):
+        return None
+    return type(error).__name__
