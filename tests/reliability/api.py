@@ -28,7 +28,11 @@ BASE = 1_685_000_000_000
 IDS = [f"VERIFICATION-{n:04}" for n in reversed(range(RECORDS))]
 """In the order of a walk: the newest first."""
 
-NORMAL = {"timeout": Timeout(60, 30, 10), "retry": Retry(3, base_delay=0.5, max_delay=8.0)}
+NORMAL = {
+    "timeout": Timeout(60, 30, 10),
+    "retry": Retry(3, base_delay=0.5, max_delay=8.0),
+    "user_agent": "tests",  # finding out the package's version takes longer than a case
+}
 
 
 def http(status: int, body: bytes, **headers: str) -> bytes:
@@ -82,8 +86,8 @@ Spoil = Callable[[Exchange], Awaitable[None]]
 class Api:
     """Verifications to list, get and delete, and webhooks to create and update, in memory.
 
-    ``spoil`` meets the requests of ``method`` from number ``first`` on, ``times`` of them. What a
-    write does is done before its answer is spoilt, unless ``unheard``.
+    ``spoil`` meets the requests of ``method`` ("*": any) from number ``first`` on, ``times`` of
+    them. What a write does is done before its answer is spoilt, unless ``unheard``.
     """
 
     url: str = ""
@@ -155,10 +159,8 @@ class Api:
     async def _exchange(self, heard: Heard, writer: asyncio.StreamWriter) -> None:
         self.heard.append(heard)
         spoil = self._spoil_for(heard)
-        if spoil is not None and self.unheard:
-            status, body = 503, {}
-        else:
-            status, body = self._answer(heard)
+        unheard = spoil is not None and self.unheard
+        status, body = (503, {}) if unheard else self._answer(heard)
         if spoil is None:
             writer.write(http(status, json.dumps(body).encode()))
             await writer.drain()
@@ -167,7 +169,7 @@ class Api:
             await spoil(Exchange(heard, status, body, writer))
 
     def _spoil_for(self, heard: Heard) -> Spoil | None:
-        if self.spoil is None or heard.method != self.method:
+        if self.spoil is None or self.method not in ("*", heard.method):
             return None
         number, self._seen = self._seen, self._seen + 1
         return self.spoil if self.first <= number < self.first + self.times else None

@@ -216,6 +216,14 @@ async def slow_body(exchange: Exchange) -> None:
         await asyncio.sleep(1)
 
 
+async def byte_a_second(exchange: Exchange) -> None:
+    """Without an end."""
+    await exchange.say(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
+    while not exchange.writer.is_closing():
+        await exchange.say(b" ")
+        await asyncio.sleep(1)
+
+
 async def late(exchange: Exchange) -> None:
     await asyncio.sleep(5)
     await exchange.say(http(200, exchange.spoilt()))
@@ -382,7 +390,7 @@ PAGES = [
 ]
 """What only a page can have."""
 
-LIES = {
+LIES: dict[str, dict[str, Any]] = {
     "total too small": {"total": 3},
     "total zero": {"total": 0},
     "total too large": {"total": 10_000},

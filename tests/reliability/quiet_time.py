@@ -14,6 +14,8 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
+from tests.virtual_time import EAGER
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -26,16 +28,14 @@ QUIET = 0.0015
 PATIENCE = 20.0
 """Real seconds to wait for a socket or a thread when no timer is set."""
 
-EAGER: Any = getattr(asyncio, "eager_task_factory", None)
-"""Python 3.12 and later have it."""
-
 
 class QuietLoop(asyncio.SelectorEventLoop):
-    """Collects what nobody retrieved in ``complaints``."""
+    """Collects what nobody retrieved in ``complaints``; tells ``on_turn`` when it goes round."""
 
     def __init__(self, *, eager: bool = False) -> None:
         self._now = 0.0
         super().__init__(_QuietSelector(self))
+        self.on_turn: Callable[[], None] | None = None
         self.complaints: list[dict[str, Any]] = []
         self.set_exception_handler(lambda _, context: self.complaints.append(context))
         if eager:
@@ -46,6 +46,8 @@ class QuietLoop(asyncio.SelectorEventLoop):
 
     def pass_time(self, seconds: float) -> None:
         self._now += seconds
+        if self.on_turn is not None:
+            self.on_turn()
 
 
 class _QuietSelector(selectors.DefaultSelector):
@@ -73,6 +75,13 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, eager: bool = False) -> T
         runner.run(asyncio.sleep(0))
     assert not loop.complaints, loop.complaints
     return result
+
+
+def here() -> QuietLoop:
+    """The running loop."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, QuietLoop)
+    return loop
 
 
 def quiet_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:

@@ -13,7 +13,13 @@ from typing import Any
 
 import pytest
 
-from harbour_async import APIStatusError, HarbourError, HarbourSession, IncompleteListingError
+from harbour_async import (
+    APIConnectionError,
+    APIStatusError,
+    HarbourError,
+    HarbourSession,
+    IncompleteListingError,
+)
 from tests.reliability.api import IDS, PAGE_SIZE, PERSON, Api, refusing, talking
 from tests.reliability.faults import (
     FAULTS,
@@ -123,7 +129,7 @@ def writes_are_exact(api: Api, method: str, failed: HarbourError | None, why: st
         posts = sum(heard.method == "POST" for heard in api.heard)
         assert len(api.created) <= 1, why
         assert failed is not None or len(api.created) == 1, why
-        if isinstance(failed, LOST):
+        if isinstance(failed, APIConnectionError):
             assert failed.sent or not api.created, why
             assert posts == 1, why
     elif failed is None and method == "PUT":
@@ -278,6 +284,6 @@ async def test_connections_that_stay_refused_are_a_request_never_sent(method: st
     async with talking() as (harbour, api):
         await api.refuse()
         failed = await ended(CALLS[method](harbour), LOST, method, TOTAL)
-        assert isinstance(failed, LOST)
+        assert isinstance(failed, APIConnectionError)
         assert not failed.sent
         assert not api.heard
