@@ -53,7 +53,8 @@ async def raw_server(
         server.connections += 1
         open_writers.add(writer)
         try:
-            while (heard := await _read(reader)) is not None:
+            while True:
+                heard = await read_request(reader)
                 server.heard.append(heard)
                 said = await handler(heard)
                 if said is None:
@@ -79,7 +80,8 @@ async def raw_server(
         await asyncio.sleep(0)
 
 
-async def _read(reader: asyncio.StreamReader) -> Heard | None:
+async def read_request(reader: asyncio.StreamReader) -> Heard:
+    """The next request; raises IncompleteReadError at the end of the connection."""
     head = await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")[:-2]
     method, target, _ = first.split(" ")
