@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := harbour_async tests benchmarks examples
+SOURCES := harbour_async tests benchmarks examples docs
+EXTRAS := .[cli,dlt,otel,parquet,redis]
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench docs clean
@@ -16,16 +17,20 @@ demo: $(VENV)/.cli ## start the sandbox, stream from it through the client, prin
 test: $(VENV)/.dev ## run all tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.dev ## ruff and mypy, both strict
+lint: $(VENV)/.dev ## ruff, mypy (strict), and types of all public names
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/basedpyright --verifytypes harbour_async \
+		--ignoreexternal >$(VENV)/types.txt || { cat $(VENV)/types.txt; exit 1; }
+	@grep score $(VENV)/types.txt
 
 bench: $(VENV)/.bench ## measure, print ratios, draw the plots
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.dev ## run the documents' examples as tests
-	$(BIN)/python -m pytest tests/test_docs.py
+docs: $(VENV)/.dev ## build the documentation site, build/docs/index.html
+	$(BIN)/python -m sphinx -q --fail-on-warning --keep-going docs build/docs
+	@echo "build/docs/index.html"
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'
@@ -38,12 +43,14 @@ $(VENV)/.cli: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "setting up (once) ..." >&2
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '$(EXTRAS)' --group dev
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	@echo "setting up (once) ..." >&2
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '$(EXTRAS)' --group bench
 	@touch $@
 
 clean: ## remove what the other targets made

@@ -9,10 +9,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from harbour_async import (
         catalog as catalog,
         errors as errors,
         events as events,
+        export as export,
         reconcile as reconcile,
         sandbox as sandbox,
     )
@@ -24,6 +26,9 @@ def __getattr__(name: str) -> Any:
     # at every start, for its plugin, and should not have to load aiohttp with it.
     if name == "__all__":
         return _public_names()
+    if name == "__version__":
+        globals()[name] = found = _installed_version()
+        return found
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if find_spec(f"{__name__}.{name}"):
@@ -37,6 +42,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return _public_names()
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("harbour-async")
+    except PackageNotFoundError:  # a copy of the files that was never installed
+        return "unknown"
 
 
 def _public_names() -> list[str]:

@@ -30,9 +30,9 @@ class Call:
     guard: asyncio.Timeout
 
     def __init__(self, request: Request) -> None:
-        self.request = request
-        self.attempts = 0
-        self.began = asyncio.get_running_loop().time()
+        self.request: Request = request
+        self.attempts: int = 0
+        self.began: float = asyncio.get_running_loop().time()
         self._progress: Progress | None = None
         self._sent = False
 
@@ -70,7 +70,7 @@ class Lifetime:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        self.closed = False
+        self.closed: bool = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: set[Call] = set()
         self._pauses: set[asyncio.Future[None]] = set()

@@ -52,7 +52,7 @@ class Side:
 
     def __init__(self, source: Any, key: Key | None, *, ordered: bool) -> None:
         self.waiting: dict[Hashable, Any] = {}
-        self.ended = False
+        self.ended: bool = False
         self.last: Hashable = None
         self._source = source
         self._key = key or record_id
@@ -130,6 +130,7 @@ class Remote(Side):
     """
 
     name = "remote"
+    ended: bool
 
     def __init__(self, source: Any, key: Key | None, *, ordered: bool, local: Side) -> None:
         super().__init__(source, key, ordered=ordered)

@@ -153,7 +153,7 @@ class APIStatusError(HarbourError):
     ) -> None:
         number = f" (error {_shown(code)})" if code is not None else ""
         super().__init__(f"answered {status}{number}: {_shown(message) or _phrase(status)}")
-        self.request = RequestInfo(method, url)
+        self.request: RequestInfo | None = RequestInfo(method, url)
         self.status = status
         self.method = method
         self.url = url
@@ -163,7 +163,7 @@ class APIStatusError(HarbourError):
         self.more_info = more_info
         self.errors = errors
         self.retry_after = retry_after
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         self.request_id = request_id
         self.body = body
 

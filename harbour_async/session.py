@@ -267,6 +267,10 @@ class HarbourSession:
     ) -> None:
         await self.aclose()
 
+    def __repr__(self) -> str:
+        state = "a view" if self._view_of else "closed" if self._life.closed else "open"
+        return f"<HarbourSession of {self._life.transport.base_url}, {state}, {self.budget!r}>"
+
     def __del__(self) -> None:
         if getattr(self, "_warned", True) or not self._life.abandoned:
             return

@@ -61,7 +61,11 @@ def _positive_int_or_none(instance: object, attribute: Attribute[Any], value: ob
 
 
 class Priority(enum.StrEnum):
-    """The lane in which a request waits for the budget."""
+    """The lane in which a request waits for the budget.
+
+    Calls of the lane INTERACTIVE (the default of single calls) go before those of the lane BULK
+    (the default of listings). While both wait, one turn in five is BULK's.
+    """
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
@@ -74,10 +78,18 @@ def _fitting_burst(requests: object) -> int:
 
 @frozen
 class RateLimit:
-    """At most ``requests`` arrivals in any ``per`` seconds; ``burst`` at once after idling.
+    """How many requests may reach the API, and in what time.
 
-    The default is the guide's advice ("Rate limits"): 100 requests per minute. A burst that is
-    not given is 20, or the whole limit where that is smaller.
+    ::
+
+        RateLimit(500, per=timedelta(minutes=1), burst=50)
+
+    requests: the most arrivals in any ``per`` seconds; None for no limit.
+    per: seconds or a timedelta.
+    burst: how many may be sent at once after idling; by default 20, or ``requests`` where that is
+        smaller.
+
+    Raises ConfigurationError for values that cannot work. Guide: "Rate limits" (100 per minute).
     """
 
     requests: int | None = field(default=100, validator=_positive_int_or_none)
@@ -95,17 +107,28 @@ class RateLimit:
 
     @classmethod
     def unlimited(cls) -> RateLimit:
-        """No limit at all: for a server of one's own."""
+        """No limit, for a server of your own."""
         return cls(requests=None)
 
 
 @frozen
 class Retry:
-    """Up to ``attempts`` sends of one request; ``attempts=1`` never sends twice.
+    """How often a request is sent, and how long to wait in between.
 
     Before attempt n+1 the session waits a random time between 0 and
-    ``min(max_delay, base_delay * 2**n)`` seconds, and never less than ``Retry-After``. A
-    ``Retry-After`` above ``max_retry_after`` seconds is not waited for: the call fails at once.
+    ``min(max_delay, base_delay * 2**n)`` seconds, and never less than ``Retry-After``.
+
+    ::
+
+        Retry(attempts=3, max_delay=timedelta(seconds=5))
+
+    attempts: the most sends of one request, the first included; 1 never sends twice.
+    base_delay: seconds or a timedelta; see above.
+    max_delay: seconds or a timedelta; see above.
+    max_retry_after: seconds or a timedelta. A longer ``Retry-After`` is not waited for: the call
+        fails at once.
+
+    Raises ConfigurationError for values that cannot work. Guide: "Rate limits", "Errors".
     """
 
     attempts: int = field(default=5, validator=_positive_int)
@@ -116,10 +139,18 @@ class Retry:
 
 @frozen
 class Timeout:
-    """Bounds in seconds, None for none.
+    """How long a call may take. Seconds or timedeltas; None for no bound.
 
-    ``total`` bounds a single call, waiting for the budget included; ``attempt`` one send and its
-    answer; ``connect`` the making of a connection.
+    ::
+
+        Timeout(total=20, attempt=5)
+
+    total: a single call, with the wait for the budget, every attempt and every pause. A listing has
+        no total unless it is given a ``timeout``.
+    attempt: one send and its answer.
+    connect: the making of a connection, as a part of the attempt.
+
+    Raises ConfigurationError for values that cannot work.
     """
 
     total: float | None = field(default=60.0, converter=seconds, validator=_positive_or_none)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -114,11 +115,16 @@ def test_the_public_names_are_sorted_and_there() -> None:
     assert dir(harbour_async) == names
 
 
-@pytest.mark.parametrize("name", ["catalog", "errors", "events", "reconcile", "sandbox"])
+@pytest.mark.parametrize("name", ["catalog", "errors", "events", "export", "reconcile", "sandbox"])
 def test_public_modules_are_attributes_of_the_package(name: str) -> None:
     code = f"import harbour_async; print(harbour_async.{name}.__name__)"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert shown.stdout.strip() == f"harbour_async.{name}"
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert harbour_async.__version__ == version("harbour-async")
+    assert "__version__" in vars(harbour_async)  # looked up once, then kept
 
 
 PUBLIC = """

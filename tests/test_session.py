@@ -156,3 +156,12 @@ async def test_a_timeout_that_is_none_is_refused(timeout: Any) -> None:
             harbour.verifications.list(timeout=timeout)
     with pytest.raises(ConfigurationError):
         Timeout(total=timeout)
+
+
+async def test_the_repr_says_where_the_session_goes_and_whether_it_is_open() -> None:
+    harbour = HarbourSession(KEY, base_url="https://api.example/v2")
+    budget = "<Budget 100 per 60 s, 0 used, 0 waiting>"
+    assert repr(harbour) == f"<HarbourSession of https://api.example/v2, open, {budget}>"
+    assert ", a view, " in repr(harbour.with_options(timeout=5))
+    await harbour.aclose()
+    assert ", closed, " in repr(harbour)

@@ -30,7 +30,7 @@ class Progress:
     __slots__ = ("sent",)
 
     def __init__(self) -> None:
-        self.sent = False
+        self.sent: bool = False
 
 
 progress: ContextVar[Progress] = ContextVar("harbour_progress")

@@ -60,7 +60,7 @@ class Transport:
         max_response_bytes: int,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
-        self._base_url = base_url
+        self.base_url = base_url
         self._route = Route.to(base_url, network)
         self._headers = headers
         self._max_connections = max_connections
@@ -110,7 +110,7 @@ class Transport:
         # Apart from `send`, whose frame is in tracebacks: here are the headers of both sides.
         response = await self._session(request.method).request(
             request.method,
-            request.url(self._base_url),
+            request.url(self.base_url),
             data=request.body,
             # Not among the session's headers: aiohttp would show those to a proxy.
             headers={"x-api-key": secret.reveal(), **self._proxy_headers},

@@ -20,8 +20,8 @@ class Slot:
 
     def __init__(self, ledger: Settler | None, taken_at: float = 0.0, name: str = "") -> None:
         self._ledger = ledger
-        self.taken_at = taken_at
-        self.name = name
+        self.taken_at: float = taken_at
+        self.name: str = name
 
     def unsent(self) -> None:
         """Nothing was sent for certain: the slot is free again at once."""

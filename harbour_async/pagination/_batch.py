@@ -33,7 +33,7 @@ class Batch(Generic[T]):
         most: int | None = None,
         on_invalid: Replace | Literal["keep"] = "keep",
     ) -> None:
-        self.rows = len(rows)
+        self.rows: int = len(rows)
         self.error: BaseException | None = None
         self._ends: Sequence[int] = range(1, self.rows + 1)
         self._invalid: list[int] = []  # how many rows are passed once each of these has been
@@ -43,7 +43,7 @@ class Batch(Generic[T]):
             rows = rows[:most]
             self._ends = self._ends[:most]
             self.rows = self._ends[-1] if most else 0
-        self.count = len(rows)
+        self.count: int = len(rows)
         self.left: list[T] = list(reversed(rows))
 
     def _replaced(self, rows: Sequence[T], on_invalid: Replace | Literal["keep"]) -> list[T]:

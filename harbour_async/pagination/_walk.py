@@ -59,8 +59,8 @@ class Walk(Generic[T]):
 
     def __init__(self, fetch: Fetch[T], plan: Plan, options: Options) -> None:
         self.batch: Batch[T] = Batch(())
-        self.window = Window(1, options.page_size)
-        self.total = 0
+        self.window: Window = Window(1, options.page_size)
+        self.total: int = 0
         self._prefetcher = Prefetcher(fetch)
         self._plan = plan
         self._options = options

@@ -173,7 +173,11 @@ class Pager(Generic[T]):
             await walk.close()
 
     def __repr__(self) -> str:
-        return f"<Pager of {self._options.order or 'unknown order'}: {self.report}>"
+        of = "records" if self._record is None else self._record.__name__
+        said = self.report
+        state = "complete" if said.complete else said.reason
+        order = self._options.order or "unknown order"
+        return f"<Pager of {of}, {order}: {said.yielded} yielded, {state}>"
 
     def __iter__(self) -> NoReturn:
         raise TypeError("a Pager is asynchronous: use `async for record in pager`")

@@ -93,7 +93,7 @@ class Sandbox(Options, Script):
         except BaseException:
             await self.aclose()
             raise
-        self.port = self._runner.addresses[0][1]
+        self.port: int = self._runner.addresses[0][1]
         return self
 
     async def aclose(self) -> None:

@@ -314,8 +314,11 @@ async def test_a_pager_used_like_a_list_says_what_to_do(misuse: Any, hint: str) 
         misuse(pager(world(1)))
 
 
-def test_the_repr_says_what_is_walked() -> None:
-    assert "created_at DESC" in repr(pager(world(1)))
+async def test_the_repr_says_what_is_walked_and_how_far_it_has_come() -> None:
+    walked = pager(world(1))
+    assert repr(walked) == "<Pager of records, created_at DESC: 0 yielded, not started>"
+    await walked.to_list()
+    assert repr(walked) == "<Pager of records, created_at DESC: 1 yielded, complete>"
 
 
 async def test_the_report_accounts_for_the_walk() -> None:
