@@ -173,7 +173,8 @@ class Pager(Generic[T]):
             await walk.close()
 
     def __repr__(self) -> str:
-        of = "records" if self._record is None else self._record.__name__
+        source = self._options.source
+        of = "records" if source is None else source.record.__name__
         said = self.report
         state = "complete" if said.complete else said.reason
         order = self._options.order or "unknown order"
