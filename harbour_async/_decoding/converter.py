@@ -32,6 +32,10 @@ R = TypeVar("R", bound=Record)
 Data = bytes | bytearray | memoryview | str
 
 
+LARGEST_PAGE = 100
+"""No page has more records. Of a body with more invalid ones, not all are explained."""
+
+
 class WireConverter(Converter):
     """A cattrs ``Converter`` that follows the rules of Harbour's wire.
 
@@ -114,10 +118,13 @@ class WireConverter(Converter):
     ) -> Rows[Any]:
         envelope, texts = self._envelope(body, cls)
         rows = Rows[Any](items=[], ids=[], keys=[], total=0)
+        invalid = 0
         for index, text in enumerate(texts):
             item, record_id, moment = self._row(bytes(text), cls, key, f"$.items[{index}]")
-            if isinstance(item, InvalidRecord) and not keep_invalid:
-                raise item.error
+            if isinstance(item, InvalidRecord):
+                invalid += 1
+                if not keep_invalid or invalid > LARGEST_PAGE:
+                    raise item.error
             rows.items.append(item)
             rows.ids.append(record_id)
             rows.keys.append(None if moment is None else rules.micros(moment))

@@ -23,15 +23,15 @@ class Batch(Generic[T]):
     reader has done with is freed before the next one is made.
 
     rows: the new records of an answer; ``most`` of them at most are given.
-    on_invalid: what to give instead of an invalid record (None: nothing), or "keep" it. What it
-        raises is kept in ``error``, to be raised when all that stands before has been given.
+    on_invalid: what to give instead of an invalid record (None: nothing), or "keep" it, or "raise"
+        its error. What is raised is kept in ``error`` until all that stands before has been given.
     """
 
     def __init__(
         self,
         rows: Sequence[T],
         most: int | None = None,
-        on_invalid: Replace | Literal["keep"] = "keep",
+        on_invalid: OnInvalid = "keep",
     ) -> None:
         self.rows: int = len(rows)
         self.error: BaseException | None = None
@@ -41,24 +41,23 @@ class Batch(Generic[T]):
             rows = self._replaced(rows, on_invalid)
         if most is not None and len(rows) > most:
             rows = rows[:most]
-            self._ends = self._ends[:most]
+            self.error, self._ends = None, self._ends[:most]
             self.rows = self._ends[-1] if most else 0
         self.count: int = len(rows)
         self.left: list[T] = list(reversed(rows))
 
-    def _replaced(self, rows: Sequence[T], on_invalid: Replace | Literal["keep"]) -> list[T]:
+    def _replaced(self, rows: Sequence[T], on_invalid: OnInvalid) -> list[T]:
         given: list[T] = []
         ends: list[int] = []
         for passed, item in enumerate(rows, 1):
             replacement: Any = item
             if isinstance(item, InvalidRecord):
-                self._invalid.append(passed)
                 try:
-                    replacement = on_invalid(item) if callable(on_invalid) else item
+                    replacement = _replacement(item, on_invalid)
                 except BaseException as error:
                     self.error, self.rows = error, passed - 1
-                    self._invalid.pop()
                     break
+                self._invalid.append(passed)
                 if replacement is None:
                     continue
             given.append(replacement)
@@ -82,3 +81,9 @@ class Batch(Generic[T]):
     def invalid(self) -> int:
         """How many of the rows passed were invalid."""
         return bisect_left(self._invalid, self.passed + 1)
+
+
+def _replacement(record: InvalidRecord, on_invalid: OnInvalid) -> Any:
+    if on_invalid == "raise":
+        raise record.error
+    return record if on_invalid == "keep" else on_invalid(record)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
 from harbour_async._report import PagingReport
+from harbour_async._rows import Rows
 from harbour_async.errors import HarbourError, IncompleteListingError, RequestInfo
+from harbour_async.models import InvalidRecord
 from harbour_async.pagination import _token
-from harbour_async.pagination._batch import Batch, Replace
+from harbour_async.pagination._batch import Batch, OnInvalid
 from harbour_async.pagination._overlap import Overlap
 from harbour_async.pagination._plan import Plan, Verdict
 from harbour_async.pagination._prefetch import Fetch, Fetched, Prefetcher
@@ -42,7 +44,7 @@ class Options:
     page_size: int
     max_items: int | None
     concurrency: int
-    on_invalid: Replace | Literal["keep"]
+    on_invalid: OnInvalid
     proof: bool
     source: Source | None = None
 
@@ -166,6 +168,8 @@ class Walk(Generic[T]):
 
     def _accept(self, fetched: Fetched[T]) -> None:
         rows = fetched.rows
+        if self._options.on_invalid == "raise":
+            _refuse_unplaced(rows)
         self.window, self.total = fetched.window, rows.total
         if self._first_total is None:
             self._first_total = rows.total
@@ -226,3 +230,14 @@ class Walk(Generic[T]):
         if self._options.source:
             error.request = self._options.source.request
         raise error
+
+
+def _refuse_unplaced(rows: Rows[Any]) -> None:
+    """Raise for an invalid record whose place cannot be told, so that the proof is not lost first.
+
+    Others are refused when their turn comes, after what stands before them.
+    """
+    if InvalidRecord in map(type, rows.items):
+        for item, record_id, key in zip(rows.items, rows.ids, rows.keys, strict=True):
+            if isinstance(item, InvalidRecord) and (record_id is None or key is None):
+                raise item.error

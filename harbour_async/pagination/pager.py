@@ -14,7 +14,6 @@ from attrs import evolve
 
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
-from harbour_async.models import InvalidRecord
 from harbour_async.pagination import _token
 from harbour_async.pagination._batch import OnInvalid
 from harbour_async.pagination._cursor import Cursor, version
@@ -97,7 +96,7 @@ class Pager(Generic[T]):
             page_size=page_size,
             max_items=max_items,
             concurrency=concurrency,
-            on_invalid=_refuse if on_invalid == "raise" else on_invalid,
+            on_invalid=on_invalid,
             proof=self._unprovable(order) is None,
             source=source,
         )
@@ -219,8 +218,9 @@ class Pager(Generic[T]):
 
     def _keeping(self) -> Pager[Any]:
         """The same pager; what breaks a rule stays in its place, where it would end the walk."""
-        raises = self._options.on_invalid is _refuse
-        return self._with(evolve(self._options, on_invalid="keep")) if raises else self
+        if self._options.on_invalid != "raise":
+            return self
+        return self._with(evolve(self._options, on_invalid="keep"))
 
     def _with(self, options: Options) -> Pager[Any]:
         other = copy(self)
@@ -264,10 +264,6 @@ class Pager(Generic[T]):
         if field == "created_at" or (self._since is not None and direction == "ASC"):
             return None
         return f"{field} can change while one reads"
-
-
-def _refuse(record: InvalidRecord) -> NoReturn:
-    raise record.error
 
 
 def _check(name: str, value: object, most: int | None = None) -> None:
