@@ -58,7 +58,7 @@ class FakeApi:
 
     def __attrs_post_init__(self) -> None:
         transport = cast(Transport, _NoTransport())
-        self.life = Lifetime(transport, limits_are_local=lambda: False)
+        self.life = Lifetime(transport)
 
     def insert(self, count: int, status: str = "in_progress") -> list[str]:
         ids = [f"V-{len(self.records) + n}" for n in range(count)]

@@ -61,7 +61,8 @@ def test_it_takes_the_cheaper_way(which: slice, most: int, eager: bool) -> None:
         ids = api.insert(2000)[::-1][which]
         found = [v async for v in api.verifications.get_many(ids)]
         assert sorted(ids_of(found)) == sorted(ids)
-        assert len(api.requests) <= most
+        # Eager tasks have begun to prefetch when the last page that is needed is looked at.
+        assert len(api.requests) <= most + (4 if eager else 0)
 
     run(main, eager=eager)
 
