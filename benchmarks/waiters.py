@@ -72,14 +72,16 @@ async def measure(wait: Wait, waiters: int, others: int) -> Outcome:
 
 def main() -> None:
     sizes = [(20, 100)] if arguments(__doc__).quick else [(10, 2000), (100, 2000), (1000, 1000)]
-    print(f"{'waiters':>8} {'records':>8} {'':8}{'requests':>9} {'busiest minute':>15} {'delay':>7}")
+    print(
+        f"{'waiters':>8} {'records':>8} {'':8}{'requests':>9} {'busiest minute':>15} {'delay':>7}"
+    )
     for waiters, others in sizes:
         for name, wait in (("shared", shared), ("alone", alone)):
             random.seed(7)
             outcome = run(lambda wait=wait, n=waiters, m=others: measure(wait, n, m))  # type: ignore[misc]
             print(
                 f"{waiters:8,} {waiters + others:8,} {name:8}{outcome.requests:9,}"
-                f" {outcome.busiest_minute:15,} {outcome.delay:5.0f} s",
+                f" {outcome.busiest_minute:12,} {outcome.delay:5.0f} s",
                 flush=True,
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from harbour_async.errors import (
     ResponseTooLargeError,
 )
 from harbour_async.models import InvalidRecord, Webhook
+from harbour_async.resources._time_left import TimeLeft
 from harbour_async.settings import Priority
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class Wanted:
 class Ensuring:
     """Looks, then creates or updates, then looks again, until what is there is what is wanted.
 
-    left: the seconds left for each call.
-    pause: sleeps so many seconds.
+    left: the seconds left for all of it.
     """
 
     def __init__(
@@ -73,14 +73,12 @@ class Ensuring:
         wanted: Wanted,
         *,
         lane: Priority,
-        left: Callable[[], float | None],
-        pause: Callable[[float], Awaitable[None]],
+        left: TimeLeft,
     ) -> None:
         self._webhooks = webhooks
         self._wanted = wanted
         self._lane = lane
         self._left = left
-        self._pause = pause
         self._written: str | None = None
 
     async def run(self) -> Webhook:
@@ -99,7 +97,7 @@ class Ensuring:
             except HarbourError as error:
                 if attempt == ATTEMPTS - 1 or not _leaves_open(error, updating=webhook is not None):
                     raise
-                await self._pause(PAUSE * 2.0**attempt * random.uniform(0.75, 1.25))
+                await self._left.pause(PAUSE * 2.0**attempt * random.uniform(0.75, 1.25))
         webhook = await self._oldest()
         return webhook or await self._written_but_not_listed(self._written or "")
 

@@ -183,18 +183,11 @@ class Webhooks(Resource):
         types = None if event_types is None else _event_types(event_types)
         _body(destination_url, types, notification_email)  # what cannot be used is refused here
         left = TimeLeft(self._caller, timeout)
-
-        async def pause(wait: float) -> None:
-            limit = left()
-            await self._caller.life.pause(wait if limit is None else min(wait, limit))
-            left()
-
         return await Ensuring(
             self,
             Wanted(_destination(destination_url), types, notification_email),
             lane=self._caller.lane(priority, Priority.INTERACTIVE),
             left=left,
-            pause=pause,
         ).run()
 
     async def update(
