@@ -23,7 +23,7 @@ from harbour_async import (
     UnprocessableEntityError,
 )
 from harbour_async._wire import Request
-from harbour_async.resources._watch import Watch
+from harbour_async.resources import Watch
 from harbour_async.sandbox import Sandbox
 from tests.fake_api import FakeApi, status_error
 from tests.virtual_time import FACTORIES, run, settle, virtual_time
