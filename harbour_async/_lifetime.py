@@ -113,7 +113,7 @@ class Lifetime:
         timer = loop.call_later(max(0.0, seconds), _wake_up, woken)
         self._pauses.add(woken)
         try:
-            await asyncio.shield(woken)
+            await woken
         finally:
             timer.cancel()
             self._pauses.discard(woken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -125,3 +126,18 @@ async def test_an_error_in_mid_walk_carries_the_token_to_go_on_with() -> None:
         seen += [record.verification_id async for record in rest]
         assert before & set(sandbox.verification_ids()) <= set(seen)
         assert len(seen) == len(set(seen))
+
+
+async def test_changes_go_on_although_the_last_record_and_a_page_of_others_changed_again() -> None:
+    async with changing(0, 0, records=500) as (harbour, sandbox):
+        newest = sandbox.insert(200)
+        pager = harbour.verifications.changes(datetime(2020, 1, 1, tzinfo=UTC))
+        last = (await pager.to_list())[-1].verification_id
+        assert last in newest
+        sandbox.update(newest)
+        rest = harbour.verifications.changes(
+            datetime(2020, 1, 1, tzinfo=UTC), resume=pager.resume_token
+        )
+        assert {record.verification_id async for record in rest} == set(newest)
+        assert rest.report.complete
+        assert rest.report.requests <= 12

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from harbour_async.errors import (
@@ -17,15 +16,13 @@ from harbour_async.pagination import Pager
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Changes = Callable[[str | None], Pager[Verification]]
-"""A walk of changes from a checkpoint; of all of them from None."""
 
-
-async def from_now_on(newest: Pager[Verification], changes: Changes) -> str | None:
+async def from_now_on(newest: Pager[Verification], changes: Pager[Verification]) -> str | None:
     """The checkpoint behind all that was updated so far; None if nothing was ever updated.
 
     The clock of this machine has no say. ``newest`` are the records updated last, the newest first:
-    one request shows the latest ``updated_at`` and the records that have it.
+    one request shows the latest ``updated_at`` and the records that have it. The checkpoint is for
+    walks like ``changes``.
     """
     records = [each for each in await newest.to_list() if not isinstance(each, InvalidRecord)]
     last = max((each.updated_at for each in records if each.updated_at), default=None)
@@ -33,7 +30,7 @@ async def from_now_on(newest: Pager[Verification], changes: Changes) -> str | No
         return None
     ids = [each.verification_id for each in records if each.updated_at == last]
     key = (last - EPOCH) // timedelta(microseconds=1)
-    return changes(None)._token_at(key, reversed(ids), newest.report.total_last or 0)
+    return changes._token_at(key, reversed(ids), newest.report.total_last or 0)
 
 
 def passes(error: HarbourError) -> bool:

@@ -8,11 +8,11 @@ server does without moving ``updated_at`` on.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from harbour_async import _logging
 from harbour_async._lifetime import Lifetime
 from harbour_async.errors import HarbourError, IncompleteListingError, SessionClosedError
 from harbour_async.models import InvalidRecord, Verification
@@ -21,10 +21,8 @@ from harbour_async.resources._many import FEW, Refused
 from harbour_async.settings import Priority, RateLimit
 
 if TYPE_CHECKING:
+    from harbour_async.resources._sources import Sources
     from harbour_async.resources._waiting import Waiter, Waiters
-    from harbour_async.resources.verifications import Verifications
-
-logger = logging.getLogger("harbour_async")
 
 FIRST_PAUSE = 1.0
 GROWTH = 1.5
@@ -42,9 +40,7 @@ class Polling:
     before the last one is paid for out of the ``SHARE`` of the limit.
     """
 
-    def __init__(
-        self, source: Verifications, life: Lifetime, limit: RateLimit, waiters: Waiters
-    ) -> None:
+    def __init__(self, source: Sources, life: Lifetime, limit: RateLimit, waiters: Waiters) -> None:
         self.trouble: HarbourError | None = None
         self._source = source
         self._life = life
@@ -96,7 +92,7 @@ class Polling:
         self._due = _now() + wait
         if isinstance(error, IncompleteListingError):
             self._checkpoint = None  # a new one, and a look at everybody
-        logger.warning("wait_for: %s; polls again in %.1f s", outline(error), wait)
+        _logging.warn("wait_for: %s; polls again in %.1f s", outline(error), wait)
 
     def _set_due(self, all_polled: bool) -> None:
         waiting = self._waiters.open()
@@ -114,7 +110,7 @@ class Polling:
         if not few and self._checkpoint is None:
             # First the checkpoint: what changes later is seen by the look, or else by a walk.
             self._spent += 1
-            self._checkpoint = await self._source._from_now_on(self._lane())
+            self._checkpoint = await self._source.from_now_on(self._lane())
             await self._look_at_all(waiting)
         elif 0 < len(new) < len(waiting) and _now() < self._due:
             await self._look(new)
@@ -154,7 +150,7 @@ class Polling:
             for each in asking[asked]:
                 each.fail(error)
 
-        many = self._source._many(asking, self._lane(), refused)
+        many = self._source.many(asking, self._lane(), refused)
         try:
             async for record in many:
                 self._show(record)
@@ -172,12 +168,12 @@ class Polling:
         """What a walk did not show is asked for once more, for the API's own error."""
         self._spent += 1
         try:
-            self._show(await self._source.get(asked, priority=self._lane(), timeout=None))
+            self._show(await self._source.get(asked, self._lane()))
         except HarbourError as error:
             refused(asked, error)
 
     async def _walk(self) -> None:
-        pager = self._source._changes_from(self._checkpoint, self._lane(), on_invalid="keep")
+        pager = self._source.changes(self._checkpoint, self._lane(), on_invalid="keep")
         try:
             async for record in pager:
                 self._show(record)

@@ -15,6 +15,7 @@ class TimeLeft:
     def __init__(self, caller: Caller, timeout: Seconds | Inherit | None) -> None:
         self._limit = caller.timeout.total if isinstance(timeout, Inherit) else time_limit(timeout)
         self._deadline: float | None = None
+        self._life = caller.life
 
     def __call__(self) -> float | None:
         """Raises DeadlineExceededError if nothing is left."""
@@ -26,3 +27,9 @@ class TimeLeft:
         if now >= self._deadline:
             raise DeadlineExceededError("was not finished in its time")
         return self._deadline - now
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep; DeadlineExceededError if nothing is left then, SessionClosedError once closed."""
+        limit = self()
+        await self._life.pause(seconds if limit is None else min(seconds, limit))
+        self()

@@ -17,7 +17,7 @@ from harbour_async.resources._polling import Polling
 from harbour_async.settings import Priority, RateLimit
 
 if TYPE_CHECKING:
-    from harbour_async.resources.verifications import Verifications
+    from harbour_async.resources._sources import Sources
 
 
 def finished(verification: Verification) -> bool:
@@ -91,7 +91,7 @@ class Waiters:
 class Waiting:
     """Lets callers wait, and has one task poll for all of them while there are any."""
 
-    def __init__(self, source: Verifications, life: Lifetime, limit: RateLimit) -> None:
+    def __init__(self, source: Sources, life: Lifetime, limit: RateLimit) -> None:
         self._source = source
         self._life = life
         self._limit = limit

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
+from harbour_async import _logging
 from harbour_async.errors import HarbourError
 from harbour_async.models import Verification
 from harbour_async.pagination import Pager
-from harbour_async.resources._checkpoint import Changes, outline, passes, told_to_wait
+from harbour_async.resources._checkpoint import outline, passes, told_to_wait
 from harbour_async.resources._loop import Loop
-
-logger = logging.getLogger("harbour_async")
 
 
 class Watch:
@@ -23,7 +21,7 @@ class Watch:
     waited out; any other error ends the iteration, with the ``resume_token`` on it. Leaving the
     loop stops its requests; going on afterwards misses nothing. Tasks may share it.
 
-    changes: the walk of changes from a checkpoint.
+    changes: the walk of changes from a checkpoint, or of all of them from None.
     begin: finds the checkpoint to begin at; None if changes are watched from a given moment.
     pause: sleeps so many seconds.
     interval: seconds between the end of a walk and the next one.
@@ -33,7 +31,7 @@ class Watch:
     def __init__(
         self,
         *,
-        changes: Changes,
+        changes: Callable[[str | None], Pager[Verification]],
         begin: Callable[[], Awaitable[str | None]] | None,
         pause: Callable[[float], Awaitable[None]],
         interval: float,
@@ -94,7 +92,7 @@ class Watch:
             if not passes(error):
                 raise
             wait = max(self._interval, told_to_wait(error))
-            logger.warning("watch: %s; goes on in %.1f s", outline(error), wait)
+            _logging.warn("watch: %s; goes on in %.1f s", outline(error), wait)
         self.stop()
         self._due = asyncio.get_running_loop().time() + wait
         return None

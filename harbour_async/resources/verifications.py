@@ -14,9 +14,10 @@ from harbour_async._decoding import decode_record
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Verification, VerificationReceipt
 from harbour_async.pagination import OnInvalid, Pager
-from harbour_async.resources._checkpoint import EPOCH, from_now_on
-from harbour_async.resources._many import GetMany, Refused
+from harbour_async.resources._checkpoint import EPOCH
+from harbour_async.resources._many import GetMany
 from harbour_async.resources._resource import CallPriority, CallTimeout, Resource, Spellings
+from harbour_async.resources._sources import Sources
 from harbour_async.resources._time_left import TimeLeft
 from harbour_async.resources._waiting import Waiting, finished
 from harbour_async.resources._watch import Watch
@@ -39,7 +40,8 @@ class Verifications(Resource):
         self, caller: Caller, spellings: Spellings, waiting: Waiting | None = None
     ) -> None:
         super().__init__(caller, spellings)
-        self._waiting = waiting or Waiting(self, caller.life, caller.budget.limit)
+        self._sources = Sources(self)
+        self._waiting = waiting or Waiting(self._sources, caller.life, caller.budget.limit)
 
     def list(
         self,
@@ -228,7 +230,7 @@ class Verifications(Resource):
         Guide: "Get verification", "List verifications".
         """
         lane = self._caller.lane(priority, Priority.BULK)
-        return self._many(ids, lane, None, TimeLeft(self._caller, timeout))
+        return self._sources.many(ids, lane, left=TimeLeft(self._caller, timeout))
 
     def watch(
         self,
@@ -266,41 +268,12 @@ class Verifications(Resource):
 
         Guide: "List verifications" (``order_by``).
         """
+        every = _interval(interval)
+        filters: dict[str, Any] = {"search": search, "metadata": metadata, "on_invalid": on_invalid}
+        self.changes(EPOCH if since is None else since, resume=resume, **filters)  # checks them
         lane = self._caller.lane(priority, Priority.BULK)
         left = TimeLeft(self._caller, timeout)
-        start = EPOCH if since is None else since
-
-        def changes(token: str | None) -> Pager[Verification]:
-            return self.changes(
-                start,
-                resume=token,
-                search=search,
-                metadata=metadata,
-                on_invalid=on_invalid,
-                priority=lane,
-                timeout=left(),
-            )
-
-        async def begin() -> str | None:
-            newest = self._newest(lane, left(), search=search, metadata=metadata)
-            return await from_now_on(newest, changes)
-
-        async def pause(wait: float) -> None:
-            limit = left()
-            await self._caller.life.pause(wait if limit is None else min(wait, limit))
-            left()
-
-        _since(start)
-        self.changes(
-            start, resume=resume, search=search, metadata=metadata, on_invalid=on_invalid
-        )  # what cannot be used is refused here
-        return Watch(
-            changes=changes,
-            begin=begin if since is None else None,
-            pause=pause,
-            interval=_interval(interval),
-            resume=resume,
-        )
+        return self._sources.watch(every, since, resume, lane=lane, left=left, **filters)
 
     async def wait_for(
         self,
@@ -343,42 +316,6 @@ class Verifications(Resource):
             priority=self._caller.lane(priority, Priority.BULK),
             timeout=time_limit(timeout),
         )
-
-    def _many(
-        self,
-        ids: Iterable[str],
-        lane: Priority,
-        refused: Refused | None = None,
-        left: Callable[[], float | None] = lambda: None,
-    ) -> GetMany:
-        async def get(verification_id: str) -> Verification:
-            return await self.get(verification_id, priority=lane, timeout=left())
-
-        def walk() -> Pager[Verification]:
-            return self.list(on_invalid="keep", priority=lane, timeout=left())
-
-        return GetMany(ids, get=get, walk=walk, refused=refused)
-
-    def _newest(
-        self, lane: Priority, timeout: float | None = None, **filters: Any
-    ) -> Pager[Verification]:
-        """One page of what was updated last."""
-        return self.list(
-            order_by="updated_at DESC",
-            max_items=100,
-            on_invalid="keep",
-            priority=lane,
-            timeout=timeout,
-            **filters,
-        )
-
-    def _changes_from(
-        self, token: str | None, lane: Priority, on_invalid: OnInvalid = "raise"
-    ) -> Pager[Verification]:
-        return self.changes(EPOCH, resume=token, on_invalid=on_invalid, priority=lane)
-
-    async def _from_now_on(self, lane: Priority) -> str | None:
-        return await from_now_on(self._newest(lane), lambda token: self._changes_from(token, lane))
 
     async def delete(
         self,

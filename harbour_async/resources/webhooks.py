@@ -13,8 +13,10 @@ from harbour_async._wire import Request, segment, text
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Webhook, WebhookEvent, WebhookReceipt
 from harbour_async.pagination import OnInvalid, Pager
+from harbour_async.resources._ensure import Ensuring, Wanted
 from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
-from harbour_async.settings import INHERIT, Seconds
+from harbour_async.resources._time_left import TimeLeft
+from harbour_async.settings import INHERIT, Priority, Seconds
 
 
 class Webhooks(Resource):
@@ -144,6 +146,49 @@ class Webhooks(Resource):
             raise ConfigurationError("destination_url is required")
         request = Request("POST", self.plural, body=body)
         return await self._call(request, partial(decode_record, WebhookReceipt), priority, timeout)
+
+    async def ensure(
+        self,
+        destination_url: str,
+        *,
+        event_types: Iterable[str] | None = None,
+        notification_email: str | None = None,
+        priority: CallPriority = INHERIT,
+        timeout: CallTimeout = INHERIT,
+    ) -> Webhook:
+        """The webhook of this URL: found, updated where it differs, or created.
+
+        A service can call it at each start. It looks for the URL in a proved listing; of several
+        webhooks with that URL it takes the oldest. If the answer to creating one was lost, it looks
+        again before it tries again. Services that start at the same moment may still create one
+        each: the API has no way to prevent it.
+
+        destination_url: an absolute http(s) URL; "https://a.example" and "https://A.example:443/"
+            are equal.
+        event_types: what it should hear of, compared as sets; None leaves that alone.
+        notification_email: who should hear of failures, compared with the list of this one address;
+            None leaves that alone.
+
+        Raises what ``list``, ``create`` and ``update`` raise: after four attempts whatever the last
+        one raised. An IncompleteListingError means that nothing was created.
+
+        ::
+
+            webhook = await harbour.webhooks.ensure(
+                "https://example.com/hooks/5f2c", event_types=["verification"]
+            )
+
+        Guide: "List webhooks", "Create webhook", "Update webhook".
+        """
+        types = None if event_types is None else _event_types(event_types)
+        _body(destination_url, types, notification_email)  # what cannot be used is refused here
+        left = TimeLeft(self._caller, timeout)
+        return await Ensuring(
+            self,
+            Wanted(_destination(destination_url), types, notification_email),
+            lane=self._caller.lane(priority, Priority.INTERACTIVE),
+            left=left,
+        ).run()
 
     async def update(
         self,

@@ -1,0 +1,99 @@
+"""The gets and walks of which waiting, watching and asking for many are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from harbour_async.models import Verification
+from harbour_async.pagination import Pager
+from harbour_async.resources._checkpoint import EPOCH, from_now_on
+from harbour_async.resources._many import GetMany, Refused
+from harbour_async.resources._time_left import TimeLeft
+from harbour_async.resources._watch import Watch
+from harbour_async.settings import Priority
+
+if TYPE_CHECKING:
+    from harbour_async.resources.verifications import Verifications
+
+Left = Callable[[], float | None]
+"""The seconds that are left; None for no bound."""
+
+
+def _unbounded() -> None:
+    return None
+
+
+class Sources:
+    """Binds the methods of ``verifications`` to a lane and a time limit."""
+
+    def __init__(self, verifications: Verifications) -> None:
+        self._verifications = verifications
+
+    async def get(
+        self, verification_id: str, lane: Priority, left: Left = _unbounded
+    ) -> Verification:
+        return await self._verifications.get(verification_id, priority=lane, timeout=left())
+
+    def many(
+        self,
+        ids: Iterable[str],
+        lane: Priority,
+        refused: Refused | None = None,
+        left: Left = _unbounded,
+    ) -> GetMany:
+        return GetMany(
+            ids,
+            get=lambda each: self.get(each, lane, left),
+            walk=lambda: self._verifications.list(on_invalid="keep", priority=lane, timeout=left()),
+            refused=refused,
+        )
+
+    def changes(
+        self, checkpoint: str | None, lane: Priority, left: Left = _unbounded, **filters: Any
+    ) -> Pager[Verification]:
+        """What was updated since the checkpoint; everything from None."""
+        return self._verifications.changes(
+            EPOCH, resume=checkpoint, priority=lane, timeout=left(), **filters
+        )
+
+    async def from_now_on(
+        self, lane: Priority, left: Left = _unbounded, **filters: Any
+    ) -> str | None:
+        """The checkpoint for changes with these filters that happen from now on."""
+        newest = self._verifications.list(
+            order_by="updated_at DESC",
+            max_items=100,  # one page
+            priority=lane,
+            timeout=left(),
+            **{**filters, "on_invalid": "keep"},
+        )
+        return await from_now_on(newest, self.changes(None, lane, **filters))
+
+    def watch(
+        self,
+        interval: float,
+        since: datetime | None,
+        resume: str | None,
+        *,
+        lane: Priority,
+        left: TimeLeft,
+        **filters: Any,
+    ) -> Watch:
+        def changes(checkpoint: str | None) -> Pager[Verification]:
+            return self._verifications.changes(
+                EPOCH if since is None else since,
+                resume=checkpoint,
+                priority=lane,
+                timeout=left(),
+                **filters,
+            )
+
+        return Watch(
+            changes=changes,
+            begin=(lambda: self.from_now_on(lane, left, **filters)) if since is None else None,
+            pause=left.pause,
+            interval=interval,
+            resume=resume,
+        )

@@ -1,0 +1,435 @@
+"""Waiting for verifications: shared polling, pauses, errors and ends, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from harbour_async import (
+    APIConnectionError,
+    AuthenticationError,
+    ConfigurationError,
+    DeadlineExceededError,
+    HarbourError,
+    HarbourSession,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+    Priority,
+    RateLimit,
+    SessionClosedError,
+    Verification,
+)
+from harbour_async._wire import Request
+from harbour_async.sandbox import Sandbox
+from tests.fake_api import FakeApi, paths, status_error
+from tests.virtual_time import FACTORIES, run, virtual_time
+
+
+def start(waits: Awaitable[Verification]) -> asyncio.Future[Verification]:
+    return asyncio.ensure_future(waits)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@virtual_time
+async def test_what_is_finished_already_takes_one_request() -> None:
+    api = FakeApi()
+    [key] = api.insert(1, "completed")
+    v = await api.verifications.wait_for(key, timeout=10)
+    assert v.status == "completed"
+    assert paths(api) == [f"verifications/{key}"]
+
+
+@pytest.mark.parametrize("status", ["completed", "cancelled", "COMPLETED"])
+def test_a_final_status_ends_the_wait(status: str) -> None:
+    async def main() -> None:
+        api = FakeApi()
+        [key] = api.insert(1)
+        waits = start(api.verifications.wait_for(key, timeout=600))
+        await asyncio.sleep(60)
+        assert not waits.done()
+        api.update(key, status=status)
+        assert (await waits).status == status.lower()
+
+    run(main)
+
+
+@virtual_time
+async def test_an_unknown_status_ends_no_wait_and_is_the_last_status() -> None:
+    api = FakeApi()
+    [key] = api.insert(1, "Accepted")
+    with pytest.raises(DeadlineExceededError) as caught:
+        await api.verifications.wait_for(key, timeout=60)
+    assert caught.value.last_status == "Accepted"
+    assert str(caught.value.request) == f"GET /verifications/{key}"
+    assert 60 <= now() < 61
+
+
+@virtual_time
+async def test_pauses_grow_to_half_a_minute_in_the_bulk_lane() -> None:
+    api = FakeApi()
+    [key] = api.insert(1)
+    moments: list[float] = []
+    api.trouble = lambda _: moments.append(now())
+    with pytest.raises(DeadlineExceededError):
+        await api.verifications.wait_for(key, timeout=600)
+    pauses = [b - a for a, b in itertools.pairwise(moments)]
+    assert pauses[0] < 3
+    assert all(20 < pause < 40 for pause in pauses[-10:])
+    assert len(set(pauses)) == len(pauses)  # jittered
+    assert set(api.lanes) == {Priority.BULK}
+
+
+@virtual_time
+async def test_until_replaces_what_is_waited_for() -> None:
+    api = FakeApi()
+    [key] = api.insert(1, "started")
+    waits = start(
+        api.verifications.wait_for(
+            key, timeout=600, until=lambda v: v.status == "in_progress", priority=Priority.BULK
+        )
+    )
+    await asyncio.sleep(5)
+    api.update(key, status="in_progress")
+    assert (await waits).status == "in_progress"
+
+
+@pytest.mark.parametrize("error", [KeyError("mine"), TimeoutError("mine")])
+def test_what_until_raises_is_raised_to_its_own_waiter_only(error: Exception) -> None:
+    def fails(_: Verification) -> bool:
+        raise error
+
+    async def main() -> None:
+        api = FakeApi()
+        [key] = api.insert(1)
+        other = start(api.verifications.wait_for(key, timeout=600))
+        with pytest.raises(type(error), match="mine"):
+            await api.verifications.wait_for(key, timeout=600, until=fails)
+        api.update(key, status="completed")
+        assert (await other).status == "completed"
+
+    run(main)
+
+
+@pytest.mark.parametrize("eager", FACTORIES.values(), ids=FACTORIES)
+def test_a_thousand_waiters_share_the_polling(eager: bool) -> None:
+    async def main() -> None:
+        api = FakeApi()
+        api.insert(1000, "completed")
+        ids = api.insert(1000)
+        waiting = api.verifications
+        waits = [start(waiting.wait_for(each, timeout=3600)) for each in ids]
+        await asyncio.sleep(600)
+        api.update(*ids, status="completed")
+        found = await asyncio.gather(*waits)
+        assert [each.verification_id for each in found] == ids
+        # A poll each for themselves would be a thousand requests every time.
+        assert len(api.requests) < 300
+        assert set(api.lanes) == {Priority.BULK}
+
+    run(main, eager=eager)
+
+
+@virtual_time
+async def test_polling_uses_half_of_the_limit_at_most() -> None:
+    api = FakeApi(limit=RateLimit(10, 60))
+    ids = api.insert(500)
+    waiting = api.verifications
+    waits = [start(waiting.wait_for(each, timeout=3600)) for each in ids]
+    await asyncio.gather(*waits, return_exceptions=True)
+    assert len(api.requests) <= 10 * 60 / 2 + 20
+
+
+@virtual_time
+async def test_waiters_of_one_verification_share_each_request() -> None:
+    api = FakeApi()
+    [key] = api.insert(1, "completed")
+    waiting = api.verifications
+    await asyncio.gather(*(waiting.wait_for(key, timeout=60) for _ in range(100)))
+    assert len(api.requests) == 1
+
+
+@virtual_time
+async def test_cancelling_one_waiter_disturbs_no_other() -> None:
+    api = FakeApi()
+    ids = api.insert(20)
+    waiting = api.verifications
+    waits = [start(waiting.wait_for(each, timeout=600)) for each in ids]
+    await asyncio.sleep(0.5)
+    for each in waits[::2]:
+        each.cancel()
+    await asyncio.sleep(20)
+    api.update(*ids, status="cancelled")
+    assert len(await asyncio.gather(*waits[1::2])) == 10
+    assert all(each.cancelled() for each in waits[::2])
+
+
+@virtual_time
+async def test_the_polling_ends_with_the_last_waiter() -> None:
+    api = FakeApi()
+    ids = api.insert(10)
+    waiting = api.verifications
+    waits = [start(waiting.wait_for(each, timeout=600)) for each in ids]
+    await asyncio.sleep(5)
+    for each in waits:
+        each.cancel()
+    await asyncio.wait(waits)
+    await asyncio.sleep(0)
+    asked = len(api.requests)
+    await asyncio.sleep(300)
+    assert len(api.requests) == asked
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@virtual_time
+async def test_one_may_wait_at_once_after_the_last_was_cancelled() -> None:
+    api = FakeApi()
+    [key] = api.insert(1)
+    waiting = api.verifications
+    first = start(waiting.wait_for(key, timeout=600))
+    await asyncio.sleep(5)
+    first.cancel()
+    second = start(waiting.wait_for(key, timeout=600))
+    await asyncio.sleep(5)
+    api.update(key, status="completed")
+    assert (await second).status == "completed"
+
+
+@virtual_time
+async def test_who_comes_later_is_looked_for_at_once() -> None:
+    api = FakeApi()
+    ids = api.insert(50)
+    waiting = api.verifications
+    waits = [start(waiting.wait_for(each, timeout=3600)) for each in ids]
+    await asyncio.sleep(600)  # pauses are long by now
+    [late] = api.insert(1, "completed")
+    began = now()
+    await waiting.wait_for(late, timeout=60)
+    assert now() - began < 3
+    for each in waits:
+        each.cancel()
+
+
+@pytest.mark.parametrize("others", [0, 50])
+def test_one_that_does_not_exist_raises_not_found_to_its_own_waiters(others: int) -> None:
+    async def main() -> None:
+        api = FakeApi()
+        ids = api.insert(others)
+        waiting = api.verifications
+        waits = [start(waiting.wait_for(each, timeout=600)) for each in ids]
+        with pytest.raises(NotFoundError):
+            await waiting.wait_for("V-none", timeout=600)
+        api.update(*ids, status="completed")
+        assert len(await asyncio.gather(*waits)) == others
+
+    run(main)
+
+
+@pytest.mark.parametrize("others", [0, 50])
+def test_one_that_is_deleted_meanwhile_raises_not_found(others: int) -> None:
+    async def main() -> None:
+        api = FakeApi()
+        *ids, key = api.insert(others + 1)
+        waiting = api.verifications
+        waits = [start(waiting.wait_for(each, timeout=900)) for each in ids]
+        gone = start(waiting.wait_for(key, timeout=900))
+        await asyncio.sleep(30)
+        del api.records[key]
+        with pytest.raises(NotFoundError):
+            await gone
+        assert not any(each.done() for each in waits)
+        for each in waits:
+            each.cancel()
+
+    run(main)
+
+
+@virtual_time
+async def test_a_change_that_moves_no_updated_at_is_seen_as_well() -> None:
+    api = FakeApi()
+    ids = api.insert(50)
+    waiting = api.verifications
+    waits = [start(waiting.wait_for(each, timeout=900)) for each in ids]
+    await asyncio.sleep(30)
+    for each in ids:
+        api.records[each]["status"] = "completed"
+    assert len(await asyncio.gather(*waits)) == 50
+
+
+OUTAGES: dict[str, Callable[[], HarbourError]] = {
+    "connection": lambda: APIConnectionError("no answer"),
+    "503": lambda: status_error(503, InternalServerError),
+}
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
+@pytest.mark.parametrize("count", [1, 50])
+def test_outages_are_waited_out(outage: Callable[[], HarbourError], count: int) -> None:
+    def fails(_: Request) -> None:
+        raise outage()
+
+    async def main() -> None:
+        api = FakeApi()
+        ids = api.insert(count)
+        waiting = api.verifications
+        waits = [start(waiting.wait_for(each, timeout=3600)) for each in ids]
+        await asyncio.sleep(10)
+        api.trouble = fails
+        await asyncio.sleep(300)
+        api.trouble = None
+        api.update(*ids, status="completed")
+        assert len(await asyncio.gather(*waits)) == count
+
+    run(main)
+
+
+@virtual_time
+async def test_an_outage_to_the_end_is_the_cause_of_the_missed_deadline() -> None:
+    def fails(_: Request) -> None:
+        raise APIConnectionError("no answer")
+
+    api = FakeApi(trouble=fails)
+    [key] = api.insert(1)
+    with pytest.raises(DeadlineExceededError) as caught:
+        await api.verifications.wait_for(key, timeout=60)
+    assert isinstance(caught.value.__cause__, APIConnectionError)
+    assert caught.value.last_status is None
+    assert not caught.value.sent
+
+
+@virtual_time
+async def test_a_refusal_of_one_verification_is_its_own_waiters_alone() -> None:
+    def refuses(request: Request) -> None:
+        if request.path.endswith("V-1"):
+            raise status_error(403, PermissionDeniedError)
+
+    api = FakeApi(trouble=refuses)
+    api.insert(3)
+    waiting = api.verifications
+    first, second = (start(waiting.wait_for(each, timeout=600)) for each in ("V-0", "V-1"))
+    with pytest.raises(PermissionDeniedError):
+        await second
+    api.update("V-0", status="completed")
+    assert (await first).status == "completed"
+
+
+@virtual_time
+async def test_a_key_that_counts_no_more_is_raised_to_all_as_errors_of_their_own() -> None:
+    def refuses(_: Request) -> None:
+        raise status_error(401, AuthenticationError)
+
+    api = FakeApi(trouble=refuses)
+    waiting = api.verifications
+    waits = [waiting.wait_for(each, timeout=600) for each in api.insert(50)]
+    errors = await asyncio.gather(*waits, return_exceptions=True)
+    assert all(isinstance(error, AuthenticationError) for error in errors)
+    assert len({id(error) for error in errors}) == 50
+
+
+@pytest.mark.parametrize("count", [1, 50])
+@pytest.mark.parametrize("after", [0.01, 0.5, 100])
+def test_closing_the_session_wakes_all_at_once(count: int, after: float) -> None:
+    async def main() -> None:
+        api = FakeApi()
+        waiting = api.verifications
+        waits = [start(waiting.wait_for(each, timeout=None)) for each in api.insert(count)]
+        await asyncio.sleep(after)
+        began = now()
+        await api.life.aclose()
+        ends = await asyncio.gather(*waits, return_exceptions=True)
+        assert all(isinstance(each, SessionClosedError) for each in ends)
+        assert now() - began < 0.01
+        with pytest.raises(SessionClosedError):
+            await waiting.wait_for("V-0", timeout=10)
+
+    run(main)
+
+
+def test_the_next_loop_may_wait_in_the_same_session() -> None:
+    api = FakeApi()
+    [key] = api.insert(1)
+    waiting = api.verifications
+
+    async def in_vain() -> None:
+        with pytest.raises(DeadlineExceededError):
+            await waiting.wait_for(key, timeout=10)
+
+    async def with_success() -> None:
+        api.update(key, status="completed")
+        await waiting.wait_for(key, timeout=10)
+
+    run(in_vain)
+    run(with_success)
+
+
+def test_who_is_cancelled_with_the_loop_leaves_nothing_to_the_next() -> None:
+    api = FakeApi()
+    [key] = api.insert(1)
+    waiting = api.verifications
+
+    async def leave() -> None:
+        waits = start(waiting.wait_for(key, timeout=600))
+        await asyncio.sleep(1)
+        assert not waits.done()
+
+    async def again() -> None:
+        api.update(key, status="completed")
+        await waiting.wait_for(key, timeout=10)
+
+    run(leave)
+    run(again)
+
+
+BAD: list[dict[str, Any]] = [
+    {"timeout": 0},
+    {"timeout": -1},
+    {"timeout": "soon"},
+    {"timeout": 5, "until": "completed"},
+]
+
+
+@pytest.mark.parametrize("options", BAD)
+@virtual_time
+async def test_what_cannot_be_used_is_refused(options: dict[str, Any]) -> None:
+    api = FakeApi()
+    with pytest.raises(ConfigurationError):
+        await api.verifications.wait_for("V-0", **options)
+    with pytest.raises(ConfigurationError):
+        await api.verifications.wait_for("", timeout=5)
+    assert not api.requests
+
+
+async def test_views_of_a_session_share_the_polling() -> None:
+    async with (
+        Sandbox(verifications=20, rate_limit=None) as sandbox,
+        HarbourSession(
+            sandbox.api_key, base_url=sandbox.url, rate_limit=RateLimit.unlimited()
+        ) as harbour,
+    ):
+        [key] = sandbox.insert(status="in_progress")
+        views = [harbour, harbour.with_options(timeout=50), harbour.with_options(retry=2)]
+        waits = [start(view.verifications.wait_for(key, timeout=60)) for view in views]
+        await asyncio.sleep(0)
+        sandbox.update(key, status="completed")
+        await asyncio.gather(*waits)
+        assert len(sandbox.arrivals) <= 2
+
+
+@virtual_time
+async def test_a_server_whose_changes_prove_nothing_is_asked_for_each() -> None:
+    api = FakeApi()
+    ids = api.insert(20)
+    waiting = api.verifications
+    waits = [start(waiting.wait_for(each, timeout=600)) for each in ids]
+    await asyncio.sleep(5)
+    api.ordered = False
+    await asyncio.sleep(20)
+    api.update(*ids, status="completed")
+    assert len(await asyncio.gather(*waits)) == 20
