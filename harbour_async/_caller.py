@@ -134,10 +134,11 @@ class Caller:
         try:
             self.life.check_open()  # it may have been closed meanwhile
             secret = self.keys.fixed or await self._asked_key()
+            attempt = events.attempt(wait)
         except BaseException:
             slot.unsent()
             raise
-        with events.attempt(wait):
+        with attempt:
             answer = None
             try:
                 answer = await self.life.transport.send(

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from harbour_async import _logging
 from harbour_async._retry import AlreadyDeletedError
@@ -26,6 +26,7 @@ from harbour_async.events import (
 from harbour_async.settings import Priority
 
 _call_ids = itertools.count(1)
+_ANSWERED = (APIStatusError, ResponseTooLargeError)
 _NOTHING: AbstractContextManager[object] = nullcontext()
 
 
@@ -72,13 +73,7 @@ class Emitter:
     def begin(self, method: str, template: str, lane: Priority) -> CallEvents:
         """The events of one call."""
         audience = self.all if _logging.wants_each_call() else self._given
-        facts = {
-            "call_id": next(_call_ids),
-            "method": method,
-            "template": template,
-            "lane": lane,
-        }
-        return CallEvents(self, audience, facts)
+        return CallEvents(self, audience, (next(_call_ids), method, template, lane))
 
     def emit(self, audience: Sequence[Listener], event: Event) -> None:
         for listener in audience:
@@ -115,7 +110,7 @@ class CallEvents:
     )
 
     def __init__(
-        self, emitter: Emitter, audience: Sequence[Listener], facts: dict[str, Any]
+        self, emitter: Emitter, audience: Sequence[Listener], facts: tuple[int, str, str, Priority]
     ) -> None:
         self.status: int | None = None
         self._emitter = emitter
@@ -129,7 +124,7 @@ class CallEvents:
     def __enter__(self) -> Self:
         if self._audience:
             self._began = self._loop.time()
-            self._emit(CallStarted(**self._facts))
+            self._emit(CallStarted(*self._facts))
         return self
 
     def __exit__(
@@ -143,12 +138,12 @@ class CallEvents:
         self.has_its_turn()  # or gave up waiting for it
         self._emit(
             CallEnded(
-                **self._facts,
-                attempt=self._attempt,
-                status=self.status,
-                error=_name(error),
-                duration=self._since(self._began),
-                budget_wait=self._waited,
+                *self._facts,
+                self._attempt,
+                self.status,
+                _name(error),
+                self._since(self._began),
+                self._waited,
             )
         )
 
@@ -166,50 +161,44 @@ class CallEvents:
         return wait
 
     def attempt(self, wait: float) -> AbstractContextManager[object]:
-        """Around one attempt, which waited ``wait`` seconds for its turn."""
+        """Begin one attempt, which waited ``wait`` seconds for its turn; a context around it."""
         self.status = None
         self._attempt += 1
-        return _Attempt(self, wait) if self._audience else _NOTHING
+        if not self._audience:
+            return _NOTHING
+        self._emit(
+            AttemptStarted(
+                *self._facts,
+                self._attempt,
+                wait,
+                self._emitter.address,
+                self._emitter.port,
+            )
+        )
+        return _Attempt(self, self._loop.time())
 
     def paused(self, seconds: float) -> None:
         """An attempt was answered with 429, and the budget is paused."""
-        event = BudgetPaused(**self._facts, attempt=self._attempt, status=429, duration=seconds)
+        event = BudgetPaused(*self._facts, self._attempt, 429, seconds)
         self._emitter.emit(self._emitter.all, event)
 
     def retries(self, error: Exception, delay: float) -> None:
         """It will be sent again because of ``error``, after ``delay`` seconds."""
-        event = RetryScheduled(
-            **self._facts,
-            attempt=self._attempt,
-            status=_status(error),
-            error=type(error).__name__,
-            duration=delay,
-        )
+        why = (_status(error), type(error).__name__)
+        event = RetryScheduled(*self._facts, self._attempt, *why, delay)
         self._emitter.emit(self._emitter.all, event)
 
-    def _attempt_started(self, wait: float) -> float:
-        self._emit(
-            AttemptStarted(
-                **self._facts,
-                attempt=self._attempt,
-                budget_wait=wait,
-                server_address=self._emitter.address,
-                server_port=self._emitter.port,
-            )
-        )
-        return self._loop.time()
-
-    def _attempt_ended(self, error: BaseException | None, began: float) -> None:
+    def attempt_ended(self, error: BaseException | None, began: float) -> None:
         self.status = self.status or _status(error)
         self._emit(
             AttemptEnded(
-                **self._facts,
-                attempt=self._attempt,
-                status=self.status,
-                error=_name(error),
-                duration=self._since(began),
-                server_address=self._emitter.address,
-                server_port=self._emitter.port,
+                *self._facts,
+                self._attempt,
+                self.status,
+                _name(error),
+                self._since(began),
+                self._emitter.address,
+                self._emitter.port,
             )
         )
 
@@ -222,14 +211,13 @@ class CallEvents:
 
 
 class _Attempt:
-    __slots__ = ("_began", "_call", "_wait")
+    __slots__ = ("_began", "_call")
 
-    def __init__(self, call: CallEvents, wait: float) -> None:
+    def __init__(self, call: CallEvents, began: float) -> None:
         self._call = call
-        self._wait = wait
+        self._began = began
 
-    def __enter__(self) -> None:
-        self._began = self._call._attempt_started(self._wait)
+    def __enter__(self) -> None: ...
 
     def __exit__(
         self,
@@ -237,11 +225,11 @@ class _Attempt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._call._attempt_ended(error, self._began)
+        self._call.attempt_ended(error, self._began)
 
 
 def _status(error: BaseException | None) -> int | None:
-    return error.status if isinstance(error, APIStatusError | ResponseTooLargeError) else None
+    return error.status if isinstance(error, _ANSWERED) else None
 
 
 def _name(error: BaseException | None) -> str | None:

@@ -389,3 +389,19 @@ async def test_a_call_is_not_kept_alive_by_its_events() -> None:
         del caught
         gc.collect()
         assert gone() is None
+
+
+async def test_an_interrupt_in_a_listener_passes_through_and_costs_no_slot() -> None:
+    def interrupted(event: Event) -> None:
+        if isinstance(event, AttemptStarted):
+            raise KeyboardInterrupt
+
+    async with (
+        raw_server(said) as server,
+        HarbourSession(KEY, base_url=server.url, on_event=interrupted) as harbour,
+    ):
+        call = harbour.verifications.get("VERIFICATION-1")
+        with pytest.raises(KeyboardInterrupt):  # in this very task, which no loop watches over
+            call.send(None)
+        assert harbour.budget.snapshot().used == 0
+    assert not server.heard

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from io import TextIOWrapper
 
@@ -19,6 +20,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what the terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
+    # Warnings would go to stderr for want of a handler, but a failure is one line here. HARBOUR_LOG
+    # adds a handler that shows them.
+    logging.getLogger("harbour_async").addHandler(logging.NullHandler())
     from harbour_async.cli._app import run
 
     run()

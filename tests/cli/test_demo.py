@@ -60,6 +60,16 @@ def test_a_server_that_is_not_there_is_one_line_and_leaves_no_file(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_retries_are_shown_where_the_log_was_asked_for(tmp_path: Path) -> None:
+    done = harbour(
+        "demo", "--live", "--out", str(tmp_path), HARBOUR_LOG="info",
+        HARBOUR_API_KEY="a-secret-key", HARBOUR_BASE_URL="http://127.0.0.1:9/v2",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "GET /verifications: attempt 1 failed: APIConnectionError" in done.stderr
+    assert "a-secret-key" not in done.stderr
+
+
 def test_an_interrupt_keeps_what_came_and_the_same_command_goes_on(tmp_path: Path) -> None:
     command = [*HARBOUR, "demo", "--records", "2300", "--out", str(tmp_path)]
     with subprocess.Popen(
