@@ -1,6 +1,6 @@
 """Print a constraint for each dependency of a user's: the lowest version that pyproject.toml allows.
 
-Those of the package and of the extras that users install. Tools of the tests stay as new as may be.
+Those of the package and of its extras. Tools of the tests stay as new as may be.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import re
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("cli", "dlt", "parquet", "redis")
 LOWEST = re.compile(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)")
 
 project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
 requirements = [*project["dependencies"]]
-for extra in EXTRAS:
-    requirements += project["optional-dependencies"][extra]
+for extra in project["optional-dependencies"].values():
+    requirements += extra
 for requirement in requirements:
     found = LOWEST.match(requirement)
     if found is None:
