@@ -15,7 +15,7 @@ demo: $(VENV)/.cli ## start the sandbox, stream from it through the client, prin
 	@$(BIN)/harbour demo
 
 test: $(VENV)/.dev ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.dev ## ruff, mypy (strict), and types of all public names
 	$(BIN)/ruff check $(SOURCES)

@@ -16,7 +16,7 @@ import attrs
 import msgspec
 from cattrs import Converter
 from cattrs.errors import StructureHandlerNotFoundError
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs.gen import make_dict_structure_fn
 
 from harbour_async._decoding import columns, rules, scan
 from harbour_async._decoding.codec import decode_any, encode_json
@@ -187,7 +187,6 @@ class WireConverter(Converter):
 _scan_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _scan_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _ONE = {name: msgspec.Raw(b"1") for name in ("total", "page", "size", "pages")}
-_EXTRA = "\0extra"  # the attribute `extra`; a wire field of that name is an unknown one
 
 
 def _is_view(shape: Any = None) -> bool:
@@ -202,13 +201,14 @@ def _has_extra(shape: Any) -> bool:
 def _record_rule(converter: Converter, shape: Any) -> rules.Hook:
     """The rule for a record or a page: an object; what it does not name goes to ``extra``."""
     fields = {a.name for a in attrs.fields(get_origin(shape) or shape)} - {"extra"}
-    build = make_dict_structure_fn(shape, converter, extra=override(rename=_EXTRA))
+    build = make_dict_structure_fn(shape, converter)
 
     def rule(value: Any, _: Any) -> Any:
         rules.json_object(value)
         known = {name: value[name] for name in fields & value.keys()}
         extra = {name: value[name] for name in value if name not in fields}
-        made = build({**known, _EXTRA: extra}, shape)
+        # A wire field of the name `extra` is an unknown one, so that name is free.
+        made = build({**known, "extra": extra}, shape)
         # Now that it passed, a view of the plain values is better: it knows what came.
         return scan.scan_of(shape).made(known, extra) if _is_view(shape) else made
 

@@ -22,6 +22,7 @@ from harbour_async import (
     RateLimitError,
 )
 from tests.reliability.api import PERSON, Exchange, Spoil, http
+from tests.servers import KEY
 
 CANARY = PERSON.encode()
 HTML = b"<html><body>" + CANARY + b"</body></html>"
@@ -366,10 +367,10 @@ ANSWER_LOST = {500, 502, 504, 520, 522, 524, 527}
 
 
 def statuses() -> Iterator[Fault]:
-    """Every 4xx and 5xx, with a person's name in body, header and reason."""
+    """Every 4xx and 5xx, with a person's name and the key in body and header."""
     for status in range(400, 600):
-        said = json.dumps({"error": status, "message": "no", "detail": PERSON}).encode()
-        spoil = says(status, said, X_Note=PERSON)
+        said = {"error": status, "message": f"no {KEY}", "detail": [PERSON, KEY]}
+        spoil = says(status, json.dumps(said).encode(), X_Note=f"{PERSON} {KEY}")
         seen: Seen = (InternalServerError if status >= 500 else APIStatusError,)
         if status == 429:
             # Turned away, so also a POST is sent again.

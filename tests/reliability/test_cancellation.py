@@ -9,6 +9,7 @@ import random
 import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -140,6 +141,30 @@ async def count(harbour: HarbourSession, _: Api) -> None:
     assert await harbour.verifications.list().count() == len(IDS)
 
 
+async def get_many(harbour: HarbourSession, _: Api) -> None:
+    found = [v.verification_id async for v in harbour.verifications.get_many(IDS[:5])]
+    assert sorted(found, reverse=True) == IDS[:5]
+
+
+async def wait_for(harbour: HarbourSession, _: Api) -> None:
+    """Two that wait share the polling."""
+    polls = iter(range(100))
+
+    def third(_: object) -> bool:
+        return next(polls) >= 2
+
+    wait = harbour.verifications.wait_for
+    await asyncio.gather(*(wait(id_, timeout=None, until=third) for id_ in IDS[:2]))
+
+
+async def watch(harbour: HarbourSession, _: Api) -> None:
+    since = datetime.fromtimestamp(BASE / 1000 - 5, UTC)
+    changes = harbour.verifications.watch(interval=1, since=since)
+    async for change in changes:
+        if change.verification_id == IDS[0]:
+            break
+
+
 WORKS: list[Work] = [
     get,
     get_after_a_failure,
@@ -157,6 +182,9 @@ WORKS: list[Work] = [
     walk_in_async_with,
     first,
     count,
+    get_many,
+    wait_for,
+    watch,
 ]
 
 

@@ -76,7 +76,28 @@ async def through_a_view(harbour: HarbourSession, limit: float) -> Any:
     return await harbour.with_options(timeout=limit).webhooks.get("wb_1")
 
 
-ASKS: list[Ask] = [get, page, walk, create, update, delete, request, through_a_view]
+async def get_many(harbour: HarbourSession, limit: float) -> Any:
+    return [v async for v in harbour.verifications.get_many(IDS[:30], timeout=limit)]
+
+
+async def wait_for(harbour: HarbourSession, limit: float) -> Any:
+    """For what never comes."""
+    never = harbour.verifications.wait_for(IDS[0], timeout=limit, until=lambda _: False)
+    return await never
+
+
+ASKS: list[Ask] = [
+    get,
+    page,
+    walk,
+    create,
+    update,
+    delete,
+    request,
+    through_a_view,
+    get_many,
+    wait_for,
+]
 
 
 async def slow_key() -> str:
