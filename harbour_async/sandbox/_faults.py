@@ -1,4 +1,4 @@
-"""Faults in store for coming requests."""
+"""Faults that coming requests will meet."""
 
 from __future__ import annotations
 
