@@ -1,4 +1,4 @@
-"""Compare a listing with one's own records: what is missing here, what is extra, what changed.
+"""Compare a listing with your own records: what is missing, what is extra, what changed.
 
 ::
 

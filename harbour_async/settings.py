@@ -1,4 +1,4 @@
-"""The value objects a session is configured with. Durations are seconds; a timedelta will do."""
+"""The value objects a session is configured with. Durations are seconds or a timedelta."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ class Network:
     proxy: URL of an HTTP proxy, credentials included; they are in no ``repr`` and no error.
     trust_env: take the proxy from the environment, as ``urllib.request.getproxies`` reads it (and
     ``no_proxy``). It is looked up once, when the session is made. ``.netrc`` is never read.
-    ssl: an ``ssl.SSLContext`` with one's own CA or client certificate. One that does not verify
+    ssl: an ``ssl.SSLContext`` with your own CA or client certificate. One that does not verify
     certificates and host names is refused, except for loopback hosts.
     insecure_hosts: names of hosts, beside loopback ones, that may be spoken to without TLS.
     keepalive: seconds for which an idle connection is kept.

@@ -1,4 +1,4 @@
-"""What a test can have happen on coming requests: callbacks and faults."""
+"""Callbacks and faults for coming requests, as tests set them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Callback = TypeVar("_Callback", bound=Callback)
 
 
 class Script:
-    """That part of ``Sandbox``. The gate calls back, and meets requests with the faults."""
+    """The part of ``Sandbox`` for callbacks and faults; the gate applies them."""
 
     _gate: Gate
     errors: Errors
@@ -24,9 +24,9 @@ class Script:
         return callback
 
     def on_answer(self, callback: _Callback) -> _Callback:
-        """Call (and await) ``callback(arrival)`` for every request, its ``status`` known by then.
+        """Call (and await) ``callback(arrival)`` for every request, before its answer is sent.
 
-        The answer is sent afterwards.
+        ``arrival.status`` is known by then.
         """
         self._gate.answer_callbacks.append(callback)
         return callback
@@ -111,7 +111,7 @@ class Script:
         self._meet(_faults.delay(seconds), times, method, path)
 
     def calm(self) -> None:
-        """Forget all callbacks, and the faults that met no request yet."""
+        """Forget all callbacks, and the faults that were not used up."""
         self._gate.faults.clear()
         self._gate.callbacks.clear()
         self._gate.between_callbacks.clear()

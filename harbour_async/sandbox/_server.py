@@ -1,4 +1,4 @@
-"""The sandbox itself: its life, and what a test can do to it while it runs."""
+"""The sandbox: starting, stopping, its log, and changes to its records."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Sandbox(Options, Script):
     Where other servers differ:
 
     unknown_route: * the status with which a gateway answers every path or method that it does not
-        know; None: 404 or 405, as the case may be.
+        know; None: 404 for a path, 405 for a method.
     receipts: * what a PUT or DELETE that worked is answered with: the guide's "object", status
         "204", or 200 with a "blank" body, "null" or "{}".
 
@@ -95,7 +95,7 @@ class Sandbox(Options, Script):
             app,
             access_log=None,
             keepalive_timeout=self.keepalive_timeout,
-            shutdown_timeout=0.1,  # requests that are held back need not be waited for
+            shutdown_timeout=0.1,  # do not wait for requests that are held back
         )
         try:
             self._fill(store)
@@ -134,7 +134,7 @@ class Sandbox(Options, Script):
         """The base URL, like ``http://127.0.0.1:54321/v2``."""
         if self._runner is None:
             raise RuntimeError("the sandbox is not running: enter it, or start() it")
-        # Those two mean every address of this machine, and are none to connect to.
+        # These two mean all addresses of this machine; clients cannot connect to them.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}/v2"
@@ -232,7 +232,7 @@ class Sandbox(Options, Script):
         return [which] if isinstance(which, str) else list(which)
 
     def _set_clock(self, records: list[Record]) -> None:
-        # The next change has to be later than what was dated by hand.
+        # The next change has to be later than the times that were given.
         times = [record[name] for record in records for name in ("created_at", "updated_at")]
         self._maker.now = max([self._maker.now, *times])
 
