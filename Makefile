@@ -21,6 +21,9 @@ lint: $(VENV)/.dev ## ruff, mypy (strict), and types of all public names
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	@$(BIN)/python -m tests.documents build/examples
+	$(BIN)/mypy build/examples examples docs
+	$(BIN)/basedpyright --pythonpath $(BIN)/python --level error build/examples examples tests/typing_user.py
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/basedpyright --verifytypes harbour_async \
 		--ignoreexternal >$(VENV)/types.txt || { cat $(VENV)/types.txt; exit 1; }
 	@grep score $(VENV)/types.txt

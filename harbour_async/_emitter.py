@@ -67,7 +67,7 @@ class Emitter:
         self.address = address
         self.port = port
         self._given = tuple(given)
-        self.all = (_logging.log, *self._given)
+        self.all: tuple[Listener, ...] = (_logging.log, *self._given)
         self._reported: list[Listener] = []
 
     def begin(self, method: str, template: str, lane: Priority) -> CallEvents:

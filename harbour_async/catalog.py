@@ -1,7 +1,7 @@
 """What each tier covers: the guide's two coverage tables.
 
-The guide as it stands lost the tables' columns; read right-aligned (a higher tier includes the
-lower ones) they fit the names of the tiers, but for the 5 panel, which lists four drugs.
+The guide's tables lost their columns. Read right-aligned (a higher tier includes the lower ones),
+they fit the names of the tiers, except for the 5 panel, which lists four drugs.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def harbour_sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 @pytest.fixture
 def harbour_session(request: pytest.FixtureRequest) -> HarbourSession:
-    """A ``harbour_async.HarbourSession`` with ``harbour_sandbox``, under the limit that has."""
+    """A ``harbour_async.HarbourSession`` for ``harbour_sandbox``, with the sandbox's rate limit."""
     session: HarbourSession = request.getfixturevalue(f"_harbour_session_{_loop(request)}")
     return session
 
@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", f"{_MARKER}(**options): keyword arguments for the Sandbox of harbour_sandbox"
     )
     # A fixture is bound to a loop when it is declared, so there is one for each kind of loop.
-    # The others' plugins are looked for only now, when all of them are loaded.
+    # The plugins are looked up here, because all of them are loaded by now.
     if config.pluginmanager.hasplugin("asyncio"):
         import pytest_asyncio
 
@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _declare(config: pytest.Config, loop: str, fixture: _Declare, **options: Any) -> None:
-    # What is imported inside is imported by the tests that ask for it, and no others.
+    # Imported inside, so that only tests that use the fixtures pay for it.
     @fixture(name=f"_harbour_sandbox_{loop}", **options)
     async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
         from harbour_async.sandbox import Sandbox
@@ -88,7 +88,7 @@ def _declare(config: pytest.Config, loop: str, fixture: _Declare, **options: Any
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     options: dict[str, Any] = dict(_DEFAULTS)
-    # The marker nearest to the test comes first, and has the last word.
+    # The marker nearest to the test comes first in the list; it overrides the others.
     for marker in reversed(list(request.node.iter_markers(_MARKER))):
         if marker.args:
             raise pytest.UsageError(f"@pytest.mark.{_MARKER} takes keyword arguments only")

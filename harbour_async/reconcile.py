@@ -1,4 +1,4 @@
-"""Compare a listing with one's own records: what is missing here, what is extra, what changed.
+"""Compare a listing with your own records: what is missing, what is extra, what changed.
 
 ::
 
@@ -46,7 +46,11 @@ __all__ = ["Changed", "Differences", "Extra", "Missing", "reconcile"]
 
 @frozen
 class Missing(Generic[R]):
-    """A record that is there and not here."""
+    """A record that the listing has and your side does not.
+
+    key: what identifies it.
+    remote: the record.
+    """
 
     key: Hashable
     remote: R = field(repr=False)
@@ -54,7 +58,11 @@ class Missing(Generic[R]):
 
 @frozen
 class Extra(Generic[L]):
-    """A record that is here and not there: it was deleted, or never was there."""
+    """A record that your side has and the listing does not: it was deleted, or never existed there.
+
+    key: what identifies it.
+    local: the record, as your side gave it.
+    """
 
     key: Hashable
     local: L = field(repr=False)
@@ -62,9 +70,11 @@ class Extra(Generic[L]):
 
 @frozen
 class Changed(Generic[R, L]):
-    """A record with another fingerprint there than here.
+    """A record whose fingerprint is not the same on both sides.
 
-    ``fields`` names what differs if both fingerprints are mappings, and is None otherwise.
+    key: what identifies it.
+    remote, local: the record as the listing and as your side have it.
+    fields: what differs, if both fingerprints are mappings; None otherwise.
     """
 
     key: Hashable
@@ -106,6 +116,15 @@ def reconcile(
         sides, or a pair. Mappings give ``Changed.fields``.
     ordered: both sides ascend by key. Then nothing waits and no keys are remembered, except the
         Extras of a Pager.
+
+    ::
+
+        differences = reconcile(
+            harbour.verifications.list(),
+            [{"id": "VERIFICATION-1", "status": "started"}],
+            key=(None, lambda row: row["id"]),
+            fingerprint=(lambda v: v.status, lambda row: row["status"]),
+        )
 
     Raises, while iterating, ConfigurationError for a key that comes twice on one side, is None, or
     is out of order; IncompleteListingError as said; and what the sides and the functions raise.

@@ -51,7 +51,7 @@ class HarbourSession:
     base_url: falls back to HARBOUR_BASE_URL and then to Harbour's own.
     rate_limit: ``100`` is ``RateLimit(100)``, requests a minute.
     retry: ``3`` is ``Retry(attempts=3)``.
-    timeout: ``5`` is ``Timeout(total=5)``, in seconds; a timedelta will do.
+    timeout: ``5`` is ``Timeout(total=5)``, in seconds, or a timedelta; None for no bound.
     network: proxy, TLS, hosts without TLS.
     budget: one that is shared with other sessions of the same key; it stays open when this session
     closes. Without it the session makes its own of ``rate_limit``.
@@ -194,7 +194,7 @@ class HarbourSession:
 
         method: GET, HEAD, OPTIONS, PUT, DELETE, POST or PATCH; the last two are sent again only if
         they certainly were not processed.
-        path: below the base URL; what is not escaped in it is escaped.
+        path: below the base URL; characters that need escaping are escaped.
         params: query parameters; lists are repeated, None is left out.
         json: the body; None for none.
         priority: the lane, INTERACTIVE by default.

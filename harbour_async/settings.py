@@ -1,14 +1,15 @@
-"""The value objects a session is configured with. Durations are seconds; a timedelta will do."""
+"""The value objects a session is configured with. Durations are seconds or a timedelta."""
 
 from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Iterable
 from datetime import timedelta
 from ssl import SSLContext
 from typing import Any, Final, TypeVar
 
-from attrs import Attribute, Factory, field, frozen
+from attrs import Attribute, field, frozen
 
 from harbour_async.errors import ConfigurationError
 
@@ -72,11 +73,15 @@ class Priority(enum.StrEnum):
 
 
 def _fitting_burst(requests: object) -> int:
-    # Defaults are made before anything is validated.
+    # It is worked out before anything is validated.
     return min(20, requests) if isinstance(requests, int) and requests > 0 else 20
 
 
-@frozen
+# The constructors are written out, because pyright takes the fields' own types for those of the
+# arguments where a converter accepts more.
+
+
+@frozen(init=False)
 class RateLimit:
     """How many requests may reach the API, and in what time.
 
@@ -92,12 +97,15 @@ class RateLimit:
     Raises ConfigurationError for values that cannot work. Guide: "Rate limits" (100 per minute).
     """
 
-    requests: int | None = field(default=100, validator=_positive_int_or_none)
-    per: float = field(default=60.0, converter=seconds, validator=_positive)
-    burst: int = field(
-        default=Factory(lambda self: _fitting_burst(self.requests), takes_self=True),
-        validator=_positive_int,
-    )
+    requests: int | None = field(validator=_positive_int_or_none)
+    per: float = field(converter=seconds, validator=_positive)
+    burst: int = field(validator=_positive_int)
+
+    def __init__(
+        self, requests: int | None = 100, per: Seconds = 60.0, burst: int | None = None
+    ) -> None:
+        fitting = _fitting_burst(requests) if burst is None else burst
+        self.__attrs_init__(requests, per, fitting)
 
     def __attrs_post_init__(self) -> None:
         if self.requests is not None and self.burst > self.requests:
@@ -111,7 +119,7 @@ class RateLimit:
         return cls(requests=None)
 
 
-@frozen
+@frozen(init=False)
 class Retry:
     """How often a request is sent, and how long to wait in between.
 
@@ -131,13 +139,22 @@ class Retry:
     Raises ConfigurationError for values that cannot work. Guide: "Rate limits", "Errors".
     """
 
-    attempts: int = field(default=5, validator=_positive_int)
-    base_delay: float = field(default=0.5, converter=seconds, validator=_positive)
-    max_delay: float = field(default=20.0, converter=seconds, validator=_positive)
-    max_retry_after: float = field(default=120.0, converter=seconds, validator=_positive)
+    attempts: int = field(validator=_positive_int)
+    base_delay: float = field(converter=seconds, validator=_positive)
+    max_delay: float = field(converter=seconds, validator=_positive)
+    max_retry_after: float = field(converter=seconds, validator=_positive)
+
+    def __init__(
+        self,
+        attempts: int = 5,
+        base_delay: Seconds = 0.5,
+        max_delay: Seconds = 20.0,
+        max_retry_after: Seconds = 120.0,
+    ) -> None:
+        self.__attrs_init__(attempts, base_delay, max_delay, max_retry_after)
 
 
-@frozen
+@frozen(init=False)
 class Timeout:
     """How long a call may take. Seconds or timedeltas; None for no bound.
 
@@ -153,9 +170,17 @@ class Timeout:
     Raises ConfigurationError for values that cannot work.
     """
 
-    total: float | None = field(default=60.0, converter=seconds, validator=_positive_or_none)
-    attempt: float | None = field(default=30.0, converter=seconds, validator=_positive_or_none)
-    connect: float | None = field(default=10.0, converter=seconds, validator=_positive_or_none)
+    total: float | None = field(converter=seconds, validator=_positive_or_none)
+    attempt: float | None = field(converter=seconds, validator=_positive_or_none)
+    connect: float | None = field(converter=seconds, validator=_positive_or_none)
+
+    def __init__(
+        self,
+        total: Seconds | None = 60.0,
+        attempt: Seconds | None = 30.0,
+        connect: Seconds | None = 10.0,
+    ) -> None:
+        self.__attrs_init__(total, attempt, connect)
 
 
 def _proxy_shown(proxy: object) -> str:
@@ -195,7 +220,7 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list | set | frozenset) else value
 
 
-@frozen
+@frozen(init=False)
 class Network:
     """How the API is reached.
 
@@ -206,7 +231,7 @@ class Network:
     proxy: URL of an HTTP proxy, credentials included; they are in no ``repr`` and no error.
     trust_env: take the proxy from the environment, as ``urllib.request.getproxies`` reads it (and
     ``no_proxy``). It is looked up once, when the session is made. ``.netrc`` is never read.
-    ssl: an ``ssl.SSLContext`` with one's own CA or client certificate. One that does not verify
+    ssl: an ``ssl.SSLContext`` with your own CA or client certificate. One that does not verify
     certificates and host names is refused, except for loopback hosts.
     insecure_hosts: names of hosts, beside loopback ones, that may be spoken to without TLS.
     keepalive: seconds for which an idle connection is kept.
@@ -214,11 +239,21 @@ class Network:
     Raises ConfigurationError for values that cannot work. Guide: "Know the basics".
     """
 
-    proxy: str | None = field(default=None, validator=_text_or_none, repr=_proxy_shown)
-    trust_env: bool = field(default=False, validator=_flag)
-    ssl: SSLContext | None = field(default=None, validator=_context_or_none)
-    insecure_hosts: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_names)
-    keepalive: float = field(default=15.0, converter=seconds, validator=_positive)
+    proxy: str | None = field(validator=_text_or_none, repr=_proxy_shown)
+    trust_env: bool = field(validator=_flag)
+    ssl: SSLContext | None = field(validator=_context_or_none)
+    insecure_hosts: tuple[str, ...] = field(converter=_as_tuple, validator=_names)
+    keepalive: float = field(converter=seconds, validator=_positive)
+
+    def __init__(
+        self,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        ssl: SSLContext | None = None,
+        insecure_hosts: Iterable[str] = (),
+        keepalive: Seconds = 15.0,
+    ) -> None:
+        self.__attrs_init__(proxy, trust_env, ssl, insecure_hosts, keepalive)
 
 
 S = TypeVar("S", RateLimit, Retry, Timeout)

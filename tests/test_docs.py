@@ -1,4 +1,4 @@
-"""The examples of the documents run, in the order in which a reader meets them."""
+"""The examples of the documents run in the order of the text, and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -6,31 +6,55 @@ import ast
 import asyncio
 import inspect
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+import harbour_async
+from docs import diagrams
 from harbour_async import HarbourSession
 from harbour_async.sandbox import Sandbox
+from tests.documents import DOCUMENTS, ROOT, examples, name_of
+from tests.test_architecture import LAYERS
 
-ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+WITH_EXAMPLES = [document for document in DOCUMENTS if examples(document)]
+each_document = pytest.mark.parametrize("document", WITH_EXAMPLES, ids=name_of)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each_document
 async def test_the_examples_run(
     document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)  # some write files
-    async with Sandbox(verifications=230, webhooks=3, rate_limit=None) as sandbox:
+    async with opened(monkeypatch, verifications=230, webhooks=3) as names:
+        await run_all(document, names)
+
+
+async def test_the_examples_of_the_readme_run_where_nothing_is_listed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(monkeypatch, verifications=0, webhooks=0) as names:
+        await run_all(ROOT / "README.md", names)
+
+
+@asynccontextmanager
+async def opened(monkeypatch: pytest.MonkeyPatch, **records: Any) -> AsyncIterator[dict[str, Any]]:
+    """The names that examples may use; the environment leads them to a sandbox."""
+    async with Sandbox(**records, rate_limit=None) as sandbox:
         monkeypatch.setenv("HARBOUR_API_KEY", sandbox.api_key)
         monkeypatch.setenv("HARBOUR_BASE_URL", sandbox.url)
         async with HarbourSession() as harbour:
-            names: dict[str, Any] = {"asyncio": asyncio, "harbour": harbour, "sandbox": sandbox}
-            for block in BLOCK.findall(document.read_text()):
-                await run(block, names, document.name)
+            yield {"asyncio": asyncio, "harbour": harbour, "sandbox": sandbox}
+
+
+async def run_all(document: Path, names: dict[str, Any]) -> None:
+    for code in examples(document):
+        await run(code, names, name_of(document))
 
 
 async def run(code: str, names: dict[str, Any], source: str) -> None:
@@ -43,7 +67,79 @@ async def run(code: str, names: dict[str, Any], source: str) -> None:
         await result
 
 
-def test_the_documents_link_only_to_files_that_are_there() -> None:
-    for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
-            assert "://" in target or (document.parent / target).exists(), f"{document}: {target}"
+def prose(document: Path) -> str:
+    """The text without its blocks of code, in which brackets mean other things."""
+    return re.sub(r"^```.*?^```$", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_lead_to_files_and_headings_that_are_there(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)", prose(document)):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        linked = document.parent / name if name else document
+        assert linked.exists(), f"{target}: no such file"
+        assert not heading or heading in headings(linked), f"{target}: no such heading"
+
+
+def headings(document: Path) -> set[str]:
+    """The anchors of its headings, as GitHub and the site spell them."""
+    found = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_files_that_are_named_in_the_text_are_there(document: Path) -> None:
+    for name in re.findall(r"`((?:docs|examples|tests|harbour_async)/[\w./-]+)`", prose(document)):
+        assert (ROOT / name).exists(), f"{name}: no such file"
+
+
+def test_the_readme_links_to_nothing_that_a_package_index_does_not_have() -> None:
+    targets = re.findall(r"\]\(([^)\s]+)", prose(ROOT / "README.md"))
+    assert [target for target in targets if not target.startswith("https://")] == []
+
+
+def test_the_site_leads_to_every_page() -> None:
+    index = (ROOT / "docs/index.md").read_text("utf-8").splitlines()
+    pages = [page.relative_to(ROOT / "docs") for page in (ROOT / "docs").rglob("*.md")]
+    listed = {str(page.with_suffix("")) for page in pages} & set(index)
+    assert {str(page.with_suffix("")) for page in pages} - listed == {"index"}
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "\n".join(page.read_text("utf-8") for page in (ROOT / "docs/api").glob("*.md"))
+    whole = {
+        f"harbour_async.{name}" for name in re.findall(r"automodule:: harbour_async.(\w+)", pages)
+    }
+    for name in harbour_async.__all__:
+        home = getattr(harbour_async, name).__module__
+        assert home in whole or re.search(rf":: (\S+\.)?{name}$", pages, re.MULTILINE), name
+
+
+def test_every_environment_variable_is_in_the_settings() -> None:
+    page = (ROOT / "docs/settings.md").read_text("utf-8")
+    package = (ROOT / "harbour_async").rglob("*.py")
+    code = "\n".join(path.read_text("utf-8") for path in package)
+    for name in set(re.findall(r"HARBOUR_[A-Z_]+", code)):
+        assert f"`{name}`" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"), [("house.svg", diagrams.house()), ("walk.svg", diagrams.walk())]
+)
+def test_the_drawings_are_those_that_the_script_makes(name: str, drawn: str) -> None:
+    assert (ROOT / "docs" / name).read_text("utf-8") == drawn, "run: python docs/diagrams.py"
+    ElementTree.fromstring(drawn)
+
+
+def test_the_house_is_drawn_as_its_layers_are_checked() -> None:
+    for level, _, rooms in diagrams.HOUSE:
+        assert set(rooms) <= LAYERS[level]
+
+
+async def test_an_example_that_fails_is_noticed() -> None:
+    with pytest.raises(AssertionError):
+        await run("assert False", {}, "here")
+    with pytest.raises(ZeroDivisionError):
+        await run("import asyncio\nawait asyncio.sleep(0)\n1 / 0", {}, "here")

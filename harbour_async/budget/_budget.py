@@ -45,9 +45,11 @@ class Budget:
     open is a ``ConfigurationError``. In a forked child the first use of any warns, once
     (``RuntimeWarning``), that each process has the whole limit; ``RedisBudget`` shares it.
 
-    ``connections`` is the size of the pool that the sends go through: while all of it is busy, no
-    slot is spent on waiting for it. ``max_pause`` (seconds or timedelta) bounds every ``pause``.
-    ``ledger`` keeps the slots; without it they are kept in this process.
+    limit: how many requests in what time.
+    connections: size of the pool that the sends go through; while all of it is busy, no slot is
+        spent on waiting for it.
+    max_pause: seconds or a timedelta; the longest ``pause`` that is obeyed.
+    ledger: keeps the slots; without it they are kept in this process.
     """
 
     def __init__(

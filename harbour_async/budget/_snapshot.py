@@ -10,7 +10,7 @@ from harbour_async.settings import RateLimit
 
 
 class Waiting(NamedTuple):
-    """Waiters per lane."""
+    """How many wait in each lane."""
 
     interactive: int
     bulk: int
@@ -20,10 +20,14 @@ class Waiting(NamedTuple):
 class BudgetSnapshot:
     """A budget at one moment. Durations are seconds.
 
-    ``used`` slots are those of requests in flight and of answers younger than ``limit.per``;
-    ``free`` is None without a limit. ``next_free_in`` is 0 if a slot is free, and None if that
-    depends on answers still to come. ``estimated_wait`` is the earliest turn of an interactive
-    call made now, if nobody before it gives up.
+    limit: the budget's RateLimit.
+    used: slots of requests under way, and of answers younger than ``limit.per``.
+    free: slots that may be taken now; None without a limit.
+    waiting: how many calls wait in each lane.
+    next_free_in: 0 if a slot is free, None if that depends on answers still to come.
+    paused_for: how long the pause after a 429 still lasts.
+    estimated_wait: when an interactive call that is made now gets its turn, if nobody before it
+        gives up.
     """
 
     limit: RateLimit

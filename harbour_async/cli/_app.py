@@ -1,4 +1,4 @@
-"""The commands, their options, and what their failures mean to a shell."""
+"""The commands of ``harbour`` and their options."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _commands(
     Start with `harbour demo`: it needs no key. Then set HARBOUR_API_KEY
     and try `harbour verifications list --max-items 10`.
 
-    The key comes from HARBOUR_API_KEY, or is asked for at a terminal.
+    The key comes from HARBOUR_API_KEY, or the command asks for it at a terminal.
     HARBOUR_BASE_URL names another server. Data goes to stdout, as JSON
     lines unless that is a terminal; everything else goes to stderr.
 
@@ -59,10 +59,10 @@ def demo(
     ] = 3_000,
     live: Annotated[bool, typer.Option("--live", help="From the real API, with your key.")] = False,
 ) -> None:
-    """Stream verifications and webhooks side by side into files.
+    """Stream verifications and webhooks into files, both at the same time.
 
     They come from a sandbox on this machine unless --live is given. An
-    interrupt keeps what came, and the same command goes on there.
+    interrupt keeps what has arrived, and the same command continues there.
     """
     raise typer.Exit(run_demo(out=out, records=records, live=live))
 
@@ -80,7 +80,7 @@ def diff(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what was added (+), removed (-) or changed (~) since an export was made.
+    """Show what was added (+), removed (-) or changed (~) since an export.
 
     Fields that only one side has are not compared. Nothing is called removed unless the listing is
     proved complete.
@@ -97,5 +97,5 @@ def run() -> None:
     """Run the command; failures end in one line on stderr and an exit code."""
     try:
         app(prog_name="harbour")  # also as python -m harbour_async
-    except (HarbourError, OSError) as error:  # before or after the event loop
+    except (HarbourError, OSError) as error:  # an interrupt before or after the event loop
         raise SystemExit(_run.fail(error)) from None

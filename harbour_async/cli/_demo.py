@@ -1,4 +1,4 @@
-"""``harbour demo``: a full walk over two listings at once, shown as it goes."""
+"""``harbour demo``: two complete listings at once, with their progress."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ The same in Python:
 
 @define
 class _Stream:
-    """One listing on its way into one file."""
+    """One listing and the file it is written to."""
 
     name: str
     part: Part
@@ -86,7 +86,7 @@ async def _session(key: str | None, records: int, live: bool) -> AsyncIterator[H
 
 
 async def _write(stream: _Stream, harbour: HarbourSession, progress: Progress) -> None:
-    """The listing as JSON lines, from where an interrupted run left it."""
+    """Write the listing as JSON lines; continue where an interrupted run stopped."""
     with stream.part as part:
         resource: Any = getattr(harbour, stream.name)
         stream.pager = pager = resource.list(resume=part.token)

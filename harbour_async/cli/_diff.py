@@ -42,7 +42,7 @@ class _Known:
         )
 
     def values(self) -> Mapping[str, Any]:
-        """The fields as records have them: however a time or an enum is spelled, it is equal."""
+        """The fields as records have them, so that spellings of times and enums are equal."""
         extra = self.record.extra
         return {name: extra.get(name, getattr(self.record, name, None)) for name in self.fields}
 
@@ -66,7 +66,7 @@ class _Export:
             if fields.get(name) is not None:
                 return kind
         if fields:
-            raise ConfigurationError(f"{self.path}, line 1: there is no id of a record")
+            raise ConfigurationError(f"{self.path}, line 1: no id of a record")
         return None
 
     def records(self, kind: type[Any]) -> Iterator[_Known]:
@@ -94,7 +94,7 @@ class _Export:
 
 
 def diff(old: Path, new: Path | None, *, as_json: bool) -> int:
-    """Compare, write what differs, and give the exit code: 0 equal, 1 different, 2 neither."""
+    """Compare, write what differs, and return the exit code: 0 equal, 1 different, 2 error."""
     key = ask_for_key() if new is None else None
     output = Output(as_json=as_json)
     counts: Counter[str] = Counter()
@@ -134,7 +134,7 @@ async def _compare(
 
 
 def _changed(change: Changed[_Known, _Known], output: Output, counts: Counter[str]) -> None:
-    """Fields that only one side has do not count: it may have been exported without them."""
+    """Only fields that both sides have count: an export may leave some out."""
     new, old = change.remote, change.local
     fields = [name for name in change.fields or () if name in new.fields and name in old.fields]
     if not fields:
@@ -163,7 +163,7 @@ def _write(output: Output, line: str, change: str, key: Any, **more: Any) -> Non
 @asynccontextmanager
 async def _live(key: str | None, kind: type[Any] | None, old: Path) -> AsyncIterator[_LiveListing]:
     if kind is None:
-        raise ConfigurationError(f"{old} is empty, so it cannot be told what to compare it with")
+        raise ConfigurationError(f"{old} is empty, so it is not known what to compare it with")
     if kind is WebhookEvent:
         raise ConfigurationError("events can only be compared with another export: give --against")
     async with open_session(key) as harbour:
@@ -181,7 +181,7 @@ def _pager(harbour: HarbourSession, kind: type[Any]) -> Pager[Any]:
 
 @define
 class _LiveListing:
-    """A pager that gives its records as the lines of a file are given."""
+    """A pager whose records are given in the form of a file's lines."""
 
     pager: Pager[Any]
 

@@ -34,7 +34,7 @@ from harbour_async.session import HarbourSession
 
 @define
 class _Outcome:
-    """What came of the exports, failed ones included."""
+    """The results of the exports, failed ones included."""
 
     reports: dict[str, ExportReport] = field(factory=dict)
     errors: list[HarbourError] = field(factory=list)
@@ -50,7 +50,7 @@ class _Outcome:
 def export(
     what: Annotated[What, typer.Argument(help="What to export; all makes a folder of files.")],
     out: Annotated[
-        str, typer.Option(help="The file, .jsonl, .csv or .parquet; - for stdout; all: a folder.")
+        str, typer.Option(help="A .jsonl, .csv or .parquet file; - for stdout; a folder for all.")
     ],
     format: Annotated[  # noqa: A002 - the option's name
         str | None, typer.Option(help="jsonl, csv or parquet, if the suffix does not say.")
@@ -82,13 +82,13 @@ def export(
     ] = None,
     sandbox: Annotated[
         int | None,
-        typer.Option(min=0, max=1_000_000, help="Export so many made-up records; needs no key."),
+        typer.Option(min=0, max=1_000_000, help="Export this many made-up records; needs no key."),
     ] = None,
 ) -> None:
-    """Export a listing into a file that is whole when it appears.
+    """Export a listing into a file, which appears when it is complete.
 
-    Whatever interrupts it, the same command goes on where it stopped. Exit code 3 means done, but
-    not proved complete, or with invalid records beside the file.
+    If it is interrupted, the same command goes on where it stopped. Exit code 3 means that the
+    export is done but not proved complete, or that there are invalid records beside the file.
     """
     wanted = Wanted(
         what, out, format, search, pairs_of(metadata or []), since_when(since),
@@ -137,7 +137,7 @@ async def _one(outcome: _Outcome, name: str, job: Job) -> None:
         outcome.reports[name] = await job()
     except (HarbourError, asyncio.CancelledError) as error:
         outcome.notes += getattr(error, "__notes__", ())
-        error.__notes__ = []  # they are said at the end
+        error.__notes__ = []  # they are reported at the end
         if not isinstance(error, HarbourError):
             raise
         outcome.errors.append(error)

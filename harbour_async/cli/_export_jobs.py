@@ -1,4 +1,4 @@
-"""What ``harbour export`` is to write: its options, checked, as exports that only have to run."""
+"""Turn the options of ``harbour export`` into exports that are ready to run."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def jobs_of(wanted: Wanted, harbour: HarbourSession, progress: Progress) -> dict
 
 
 def _part(wanted: Wanted, name: str, target: Path) -> Wanted:
-    """The options for one of all listings: of the fields, those that its records have."""
+    """The options for one listing of ``all``: those of the fields that its records have."""
     every = {n: choose(record).names for n, record in _RECORDS.items()}
     for asked in (*(wanted.fields or ()), *wanted.exclude):
         if not any(asked in names for names in every.values()):
-            raise ConfigurationError(f"neither verifications nor webhooks have a field {asked!r}")
+            raise ConfigurationError(f"no verification and no webhook has a field {asked!r}")
     own = every[name]
     fields = None if wanted.fields is None else [f for f in wanted.fields if f in own]
     exclude = [f for f in wanted.exclude if f in own]

@@ -1,4 +1,4 @@
-"""What a failure means to a shell: one line for people, a number for scripts."""
+"""Failures as a line for people and an exit code for scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harbour_async.errors import (
 )
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_LONGEST = 200  # characters of one thing the API said
+_LONGEST = 200  # characters of each text of the API
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
@@ -27,7 +27,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def first_of(error: BaseException) -> BaseException:
-    """The error to speak of: the first one in a group."""
+    """The error to report: the first one of a group."""
     return next(leaves(error))
 
 
@@ -44,7 +44,7 @@ def exit_code(error: BaseException) -> int | None:
 
 
 def one_line(error: BaseException) -> str:
-    """What went wrong, and where: for an error status what the API said, its code and its link."""
+    """What went wrong and where; of an error status the API's message, code and link."""
     first = first_of(error)
     if isinstance(first, APIStatusError):
         text = _status(first)
@@ -59,7 +59,7 @@ def one_line(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """The text on one line, without what would move the cursor or change the colours."""
+    """The text on one line, without control characters."""
     return _UNPRINTABLE.sub(" ", text)
 
 

@@ -1,4 +1,4 @@
-"""A listing on its way to stdout, and how to go on with it when it is interrupted."""
+"""Write a listing to stdout, and say how to go on when it is interrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harbour_async.errors import ConfigurationError, IncompleteListingError
 
 @define
 class _Progress:
-    """What has left this process."""
+    """How many records were written, and the token that goes on after them."""
 
     records: int = 0
     token: str | None = None

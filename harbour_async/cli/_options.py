@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 Json = Annotated[
-    bool, typer.Option("--json", help="JSON lines on a terminal too (in a pipe they are default).")
+    bool,
+    typer.Option("--json", help="JSON lines on a terminal too (the default in a pipe)."),
 ]
 MaxItems = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Stop after N records.", show_default=False)
@@ -15,11 +16,13 @@ MaxItems = Annotated[
 Resume = Annotated[
     str | None,
     typer.Option(
-        metavar="TOKEN", help="Go on where a listing ended that said so.", show_default=False
+        metavar="TOKEN",
+        help="Go on where an earlier listing stopped.",
+        show_default=False,
     ),
 ]
 Search = Annotated[
-    str | None, typer.Option(help="What several fields are searched for.", show_default=False)
+    str | None, typer.Option(help="Text to look for in several fields.", show_default=False)
 ]
 OrderBy = Annotated[
     str | None,
@@ -37,13 +40,15 @@ EventTypes = Annotated[
     typer.Option(
         "--event-type",
         metavar="TYPE",
-        help="What it hears of, such as verification or agreement.signed; may be repeated.",
+        help="An event it gets, such as verification or agreement.signed; may be repeated.",
         show_default=False,
     ),
 ]
 Email = Annotated[
     str | None,
     typer.Option(
-        "--notification-email", help="Who hears of failed deliveries.", show_default=False
+        "--notification-email",
+        help="Address to tell of failed deliveries.",
+        show_default=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Where a command's data goes: tables on a terminal, JSON lines in a pipe or file."""
+"""Write a command's data: tables on a terminal, JSON lines in a pipe or file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class Output:
-    """Writes records to stdout: as JSON lines, or as tables for whoever looks at a terminal.
+    """Writes records to stdout: as JSON lines, or as tables on a terminal.
 
     columns: the fields a table of records shows.
     as_json: JSON lines on a terminal too.
@@ -32,14 +32,14 @@ class Output:
 
     def __init__(self, columns: Sequence[str] = (), *, as_json: bool = False) -> None:
         if sys.stdout is None:
-            raise ConfigurationError("stdout is closed, and the data goes there")
+            raise ConfigurationError("stdout is closed, but the data is written to it")
         self.as_json = as_json or not sys.stdout.isatty()
         self._columns = columns
         self._unicode = "utf" in (sys.stdout.encoding or "").lower()
         self._console = Console(highlight=False, markup=False, emoji=False)
 
     def records(self, records: Sequence[Any]) -> None:
-        """Some records of a listing; they have left this process when it returns."""
+        """Write some records of a listing, and flush them."""
         if self.as_json:
             for record in records:
                 self.json(record.raw if isinstance(record, InvalidRecord) else to_json(record))
@@ -48,7 +48,7 @@ class Output:
         sys.stdout.flush()
 
     def record(self, record: Any) -> None:
-        """A single record, with everything that is in it."""
+        """Write a single record with all its fields."""
         if self.as_json:
             self.json(to_json(record))
             return
@@ -62,14 +62,14 @@ class Output:
         self._console.print(table)
 
     def json(self, line: bytes) -> None:
-        """A line of JSON, as UTF-8 or, where stdout has another encoding, in ASCII."""
+        """Write a line of JSON, in UTF-8, or in ASCII if stdout has another encoding."""
         if not self._unicode:
             line = _NOT_ASCII.sub(_escaped, line.decode()).encode()
         sys.stdout.flush()
         sys.stdout.buffer.write(line + b"\n")
 
     def line(self, text: str) -> None:
-        """A line for whoever looks at a terminal."""
+        """Write a line that is only for terminals."""
         self._console.print(printable(text), soft_wrap=True)
 
     def _table_of(self, records: Sequence[Any]) -> Table:
@@ -111,7 +111,7 @@ def fitting(natural: Sequence[int], room: int) -> list[int]:
 
 
 def shown(value: Any) -> str:
-    """A value as a person reads it: on one line, without control characters."""
+    """A value for people: on one line, without control characters."""
     if value is None or value == [] or value == {}:
         return "-"
     if isinstance(value, datetime):

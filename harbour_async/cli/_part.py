@@ -1,4 +1,4 @@
-"""A file on its way: under its own name once it is whole, kept as a part until then."""
+"""A file that gets its name when it is complete, and is kept as a part until then."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from harbour_async import to_json
 class Part:
     """The JSON lines of one listing, written into ``path`` at the end.
 
-    If the ``with`` block is left by an error or an interrupt, what came is kept beside it, with a
-    note where to go on; the next Part of the same ``path`` and ``source`` goes on there. The files
-    hold personal data, so only their owner can read them.
+    If the ``with`` block is left by an error or an interrupt, what has arrived is kept beside it,
+    with a note where to go on. The next Part of the same ``path`` and ``source`` goes on there. The
+    files hold personal data, so only their owner can read them.
     """
 
     path: Path
@@ -44,11 +44,11 @@ class Part:
     def __enter__(self) -> Self:
         self._recall()
         self._file = open(self.partial, "ab", opener=_private)
-        self._file.truncate(self._bytes)  # what came after the note was written comes again
+        self._file.truncate(self._bytes)  # what arrived after the note was written is read again
         return self
 
     def write(self, records: Sequence[Any], kinds: Sequence[str], token: str) -> None:
-        """Add a page; ``token`` goes on behind it."""
+        """Add a page; a walk with ``token`` goes on after it."""
         assert self._file is not None
         data = b"".join(to_json(record) + b"\n" for record in records)
         self._file.write(data)

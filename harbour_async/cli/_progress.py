@@ -1,6 +1,6 @@
 """Progress of walks on stderr: bars on a terminal, plain lines elsewhere.
 
-The time to go knows the budget: what is left cannot be faster than the limit allows. Its own texts
+The remaining time takes the budget into account. Its own texts
 are ASCII, so that any terminal can show them; rich draws bars in ASCII where it has to.
 """
 
@@ -36,7 +36,7 @@ class _Walk:
 
     @property
     def total(self) -> int | None:
-        """None where nobody knows it."""
+        """None if it is not known."""
         last = self.report.total_last
         return None if last is None else max(last, self.report.yielded)
 
@@ -95,7 +95,7 @@ class Progress:
         self._bars.stop()
 
     def update(self, name: str, report: PagingReport) -> None:
-        """Tell how far the walk called ``name`` has come."""
+        """Show how far the walk called ``name`` has come."""
         if name not in self._walks:
             bar = self._bars.add_task(name, total=None, count="", status="")
             self._walks[name] = _Walk(report.yielded, time.monotonic(), report, bar)
@@ -103,7 +103,7 @@ class Progress:
         self._show(name)
 
     def _tick(self) -> None:
-        """While walks wait there are no updates, and that is what has to be shown."""
+        """Show that walks wait: while they do, nobody calls ``update``."""
         for name, walk in self._walks.items():
             if not walk.ended:
                 self._show(name)
@@ -135,7 +135,7 @@ class Progress:
 
 
 def at_the_limit(snapshot: BudgetSnapshot, requests: int) -> float:
-    """Seconds in which the budget allows so many more requests."""
+    """How many seconds this many requests take at the budget's pace."""
     limit = snapshot.limit
     if limit.requests is None:
         return 0.0

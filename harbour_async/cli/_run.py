@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Stop:
-    """What the signals asked for: the first one cancels the command, the next one ends it."""
+    """Stops the command: the first signal cancels it, the second one ends it at once."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -68,7 +68,7 @@ def run(
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        # What is buffered cannot be written. If it was that which ended the command, it was said.
+        # Buffered data cannot be written. If that ended the command, it was reported already.
         if code == DONE and not isinstance(error, BrokenPipeError):
             code = fail(error, failed)
         _forget_stdout()
@@ -97,7 +97,7 @@ def _ran(
 
 
 def fail(error: BaseException, code: int | None = None) -> int:
-    """Say in one line what went wrong, and give the exit code; a bug is raised again."""
+    """Print one line about the failure and return the exit code; raise a bug again."""
     own = exit_code(error)
     if own is None:
         raise error
@@ -106,7 +106,7 @@ def fail(error: BaseException, code: int | None = None) -> int:
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal: to stderr, which data never goes to."""
+    """Write a line for people to stderr."""
     if sys.stderr is not None:
         print(f"harbour: {text}", file=sys.stderr, flush=True)
 
@@ -118,8 +118,8 @@ def quoted(command: Sequence[str]) -> str:
 
 @contextmanager
 def _handled_by(stop: _Stop) -> Iterator[None]:
-    # Installed even where SIGINT is ignored, as it is in a background job of a script: whoever
-    # sends the signal to this process means it.
+    # Installed even if SIGINT is ignored, as in a background job of a script: a signal that is
+    # sent to this process is meant for it.
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
         yield
@@ -129,5 +129,5 @@ def _handled_by(stop: _Stop) -> Iterator[None]:
 
 
 def _forget_stdout() -> None:
-    """Python flushes stdout once more when it exits, and would complain again."""
+    """Keep Python from flushing stdout once more at exit, which would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -39,21 +39,21 @@ def sandbox(
     ] = 0,
     db: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Keep the records here between runs.", dir_okay=False),
+        typer.Option(metavar="FILE", help="Keep the records in this file.", dir_okay=False),
     ] = None,
     rate_limit: Annotated[
-        str, typer.Option(metavar="100/60|off", help="Requests per seconds, as Harbour's.")
+        str, typer.Option(metavar="100/60|off", help="Requests per seconds, as in 100/60, or off.")
     ] = "100/60",
     latency: Annotated[
         str, typer.Option(metavar="80ms", help="Hold back every answer: 80ms, 0.5s or 10ms-80ms.")
     ] = "0ms",
     key: Annotated[
-        str, typer.Option(metavar="K", help="The API key that it takes.")
+        str, typer.Option(metavar="K", help="The API key that requests must have.")
     ] = "sandbox-key",
 ) -> None:
     """Serve Harbour's API over made-up records, to develop against in any language.
 
-    What to export goes to stdout, a line per request to stderr. Ctrl-C ends it.
+    The variables to export go to stdout, a line per request to stderr. Ctrl-C ends it.
     """
     from harbour_async.sandbox import Sandbox
 
@@ -71,10 +71,10 @@ def sandbox(
 
 
 async def _serve(server: Sandbox) -> None:
-    """Until SIGINT or SIGTERM comes, which is how a server is meant to end."""
+    """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # Also where the shell had a background job ignore SIGINT. Windows can only raise.
+    # Also in a background job, where the shell ignores SIGINT. Windows has no such handlers.
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
@@ -86,7 +86,7 @@ async def _serve(server: Sandbox) -> None:
         nonlocal served
         served += 1
         _say(_line(arrival))
-        # Days of requests would fill the memory.
+        # The log of arrivals would fill the memory in days.
         server.reset_log()
 
     async with server:
@@ -111,7 +111,7 @@ def _announce(server: Sandbox) -> None:
 
 
 def _shorten(record: logging.LogRecord) -> bool:
-    """One line instead of a traceback for what is not HTTP."""
+    """Log one line, not a traceback, for requests that are not HTTP."""
     error = record.exc_info[1] if record.exc_info else None
     if getattr(error, "code", None) != 400:
         return True
@@ -128,7 +128,7 @@ def _line(arrival: Arrival) -> str:
 
 
 def _say(text: str) -> None:
-    # A path may hold anything, a terminal may know no more than ASCII, and nobody may listen.
+    # The path may hold any text, the terminal may be ASCII only, and stderr may be closed.
     safe = text.encode("ascii", "backslashreplace").decode()
     with contextlib.suppress(OSError):
         print("".join(c if c.isprintable() else "?" for c in safe), file=sys.stderr, flush=True)

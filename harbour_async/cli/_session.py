@@ -1,4 +1,4 @@
-"""The session of a command: whose key it has, and whose host its failures name."""
+"""The session of a command: its key, and the host that its failures name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harbour_async.errors import ConfigurationError, HarbourError
 
 
 def ask_for_key() -> str | None:
-    """The key that somebody types in at the terminal; None if HARBOUR_API_KEY has one.
+    """Ask for the key at the terminal; None if HARBOUR_API_KEY is set.
 
     To be called before the event loop runs: it waits for a person. Raises ConfigurationError if
     there is neither.

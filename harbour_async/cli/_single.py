@@ -1,4 +1,4 @@
-"""A call for a single object: its answer to stdout."""
+"""Make a call for a single object, and write its answer to stdout."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def show_answer(call: Callable[[HarbourSession], Awaitable[Any]], *, as_json: bo
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if ``--yes`` was given, or the person at the terminal says so."""
+    """Ask at the terminal whether to go on, unless ``--yes`` was given."""
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigurationError("there is nobody to ask whether to delete it: give --yes")
+        raise ConfigurationError("cannot ask whether to delete it without a terminal: give --yes")
     try:
         agreed = typer.confirm(question, err=True)
     except typer.Abort:  # Ctrl-C or Ctrl-D

@@ -93,8 +93,10 @@ async def batches(pager: Listing) -> AsyncIterator[Any]:
 async def to_arrow(pager: Listing) -> Any:
     """All records of a listing as one ``pyarrow.Table`` (extra ``parquet``).
 
-    ``polars.from_arrow``, ``table.to_pandas()`` and DuckDB take it as it is. Raises as
-    ``batches`` does.
+    ``polars.from_arrow``, ``table.to_pandas()`` and DuckDB take it as it is. Raises what
+    ``batches`` raises.
+
+    pager: a listing of a session.
     """
     found = [found async for found in batches(pager)]
     shape = schema(choose(facts(pager).record))

@@ -174,7 +174,16 @@ class Verifications(Resource):
         priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> Page[Verification]:
-        """One page, as the API counts them: ``number`` from 1, ``size`` from 1 to 100.
+        """One page, as the API counts them; nothing is proved of it.
+
+        number: which page, from 1. One beyond the last has no items.
+        size: records on a page, 1 to 100.
+        search, metadata, order_by: see ``list``.
+
+        ::
+
+            page = await harbour.verifications.page(2, size=20, order_by="created_at ASC")
+            print(page.total, [v.verification_id for v in page])
 
         Guide: "List verifications".
         """

@@ -98,7 +98,16 @@ class Webhooks(Resource):
         priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> Page[Webhook]:
-        """One page, as the API counts them: ``number`` from 1, ``size`` from 1 to 100.
+        """One page, as the API counts them; nothing is proved of it.
+
+        number: which page, from 1. One beyond the last has no items.
+        size: records on a page, 1 to 100.
+        search, order_by: see ``list``.
+
+        ::
+
+            page = await harbour.webhooks.page(1, size=20)
+            print(page.total, [webhook.webhook_id for webhook in page])
 
         Guide: "List webhooks".
         """
@@ -136,10 +145,22 @@ class Webhooks(Resource):
         priority: CallPriority = INHERIT,
         timeout: CallTimeout = INHERIT,
     ) -> WebhookReceipt:
-        """Create a webhook; what is None is left to the server. Guide: "Create webhook".
+        """Create a webhook.
 
-        It is sent again only if it certainly was not processed, so an APIConnectionError with
-        ``sent`` leaves open whether the webhook exists.
+        The request is sent again only if it certainly was not processed, so an APIConnectionError
+        with ``sent=True`` leaves open whether the webhook exists.
+
+        destination_url: an absolute http or https URL, to which events are delivered.
+        event_types: members of WebhookEventType or other strings; None leaves it to the server.
+        notification_email: an address to be told of problems; None leaves it to the server.
+
+        ::
+
+            receipt = await harbour.webhooks.create(
+                "https://example.com/hook", event_types=[WebhookEventType.VERIFICATION]
+            )
+
+        Guide: "Create webhook".
         """
         body = _body(destination_url, event_types, notification_email)
         if destination_url is None:
@@ -202,7 +223,16 @@ class Webhooks(Resource):
     ) -> WebhookReceipt:
         """Change what is not None; NotFoundError if there is no such webhook.
 
-        The receipt of an answer without a body has no ``event_datetime``. Guide: "Update webhook".
+        The receipt of an answer without a body has no ``event_datetime``.
+
+        webhook_id: the webhook to change.
+        destination_url, event_types, notification_email: see ``create``; at least one of them.
+
+        ::
+
+            await harbour.webhooks.update(webhook_id, notification_email="ops@example.com")
+
+        Guide: "Update webhook".
         """
         receipt: WebhookReceipt = await self._receipt(
             WebhookReceipt,
@@ -248,8 +278,17 @@ class Webhooks(Resource):
         """Walk a webhook's events, in the server's order.
 
         The guide names no order for them, so nothing can be proved of the walk: no event id is
-        yielded twice, and ``report.complete`` is False. ``resume`` goes on at the same position,
-        where an event may come again. All other arguments are explained at ``list``.
+        yielded twice, and ``report.complete`` is False.
+
+        webhook_id: the webhook; NotFoundError is raised by the walk if there is none.
+        resume: another pager's ``resume_token``; the walk goes on at the same position, where an
+            event may come again.
+        page_size, max_items, concurrency, on_invalid, extra_query, timeout: see ``list``.
+
+        ::
+
+            async for event in harbour.webhooks.events(webhook_id, max_items=50):
+                print(event.event_id, event.event_datetime)
 
         Guide: "List webhook events".
         """

@@ -1,6 +1,6 @@
 """A real HTTP server that behaves as Harbour's guide v2.2 says, for tests and demonstrations.
 
-It shares no code with the client, so the two cannot share a misreading of the guide.
+It shares no code with the client, so that a misreading of the guide in one is noticed by the other.
 """
 
 from harbour_async.sandbox._arrivals import Arrival

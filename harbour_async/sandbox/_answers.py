@@ -71,7 +71,7 @@ def error(
 
 
 def invalid(objections: list[Record], style: Errors) -> web.Response:
-    """422: FastAPI's list of objections, or the newer endpoints' way to say the same."""
+    """422: FastAPI's list of errors, or the same as the newer endpoints spell it."""
     if style == "guide":
         return answer({"detail": objections}, 422)
     code, _, resolution = _ERRORS[422]
@@ -89,7 +89,7 @@ def invalid(objections: list[Record], style: Errors) -> web.Response:
 
 
 def too_many(wait: float, retry_after: RetryAfter | None, style: Errors) -> web.Response:
-    """429, saying in whole seconds (never too few) or as a date when there will be room."""
+    """429, with ``Retry-After`` in whole seconds, rounded up, or as a date."""
     headers = {}
     if retry_after == "seconds":
         headers["Retry-After"] = str(max(1, math.ceil(wait)))
@@ -99,6 +99,6 @@ def too_many(wait: float, retry_after: RetryAfter | None, style: Errors) -> web.
 
 
 def plain(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """These bytes, said to be JSON."""
+    """An answer of these bytes as JSON."""
     headers = {"Content-Type": "application/json", **(headers or {})}
     return web.Response(body=body, status=status, headers=headers)

@@ -1,4 +1,4 @@
-"""What reached the server and when, and the limit on it."""
+"""The log of arrivals, and the rate limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Arrival:
-    """One request as the server received it, whatever became of it."""
+    """One request as the server received it, whether or not it was served."""
 
     time: float
     """``time.monotonic()``, in seconds."""
@@ -36,7 +36,7 @@ def max_in_window(arrivals: list[Arrival], seconds: float) -> int:
 
 
 class RollingWindow:
-    """Admits so many in any window of time. Those it turned away do not count."""
+    """The rate limit: admits ``limit`` requests in any window. Rejected ones do not count."""
 
     def __init__(self) -> None:
         self._admitted: deque[float] = deque()
@@ -46,7 +46,7 @@ class RollingWindow:
         while self._admitted and self._admitted[0] <= now - per:
             self._admitted.popleft()
         if limit is not None and len(self._admitted) >= limit:
-            # With a limit lowered on the way, more than the oldest must leave first.
+            # If the limit was lowered meanwhile, several have to leave the window first.
             return self._admitted[-limit] + per - now
         self._admitted.append(now)
         return None

@@ -1,4 +1,4 @@
-"""The bodies of "Create webhook" and "Update webhook", refused in FastAPI's words."""
+"""The bodies of "Create webhook" and "Update webhook", validated as FastAPI does."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
         raise InvalidError(objection("missing", ("body",), "Field required", input=None))
     try:
         body = text = content.decode()
-        # FastAPI hands a body of any other type on as mere text.
+        # FastAPI passes a body of any other type on as text.
         if _JSON.fullmatch(request.content_type):
             body = json.loads(text)
-            # NaN, numbers beyond all bounds and halves of characters could not be answered.
+            # NaN, numbers out of range and lone surrogates could not be sent back as JSON.
             json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise InvalidError(
@@ -105,7 +105,7 @@ def _check_url(value: Any, where: Where) -> list[Record]:
 
 
 def _url_fault(url: str) -> tuple[str, str | None]:
-    """The scheme, and what pydantic would not like about the rest."""
+    """What pydantic would reject: the scheme, or another part."""
     if not url:
         return "", "input is empty"
     try:

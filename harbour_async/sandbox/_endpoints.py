@@ -132,7 +132,7 @@ class Endpoints:
         return _answers.answer(event)
 
     def _applied(self, receipt: Record) -> web.Response:
-        """The answer to a change: a receipt, or one of the ways to say nothing."""
+        """The answer to a change: a receipt, or one of the empty answers."""
         match self._options.receipts:
             case "object":
                 return _answers.answer(receipt)
@@ -146,7 +146,7 @@ class Endpoints:
     async def _page(
         self, kind: Kind, request: web.Request, *, webhook_id: str | None = None
     ) -> web.Response:
-        # Of a parameter given twice the last counts, as in FastAPI.
+        # If a parameter is given twice, the last one counts, as in FastAPI.
         query = parse(kind, dict(request.query.items()), webhook_id=webhook_id)
         # Two statements, as in fastapi-pagination: they may see two moments of the list.
         total = self._store.count(kind, query)

@@ -1,4 +1,4 @@
-"""Faults in store for coming requests."""
+"""Faults for coming requests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from harbour_async.sandbox._options import Errors
 
 When = Literal["before", "during", "after"]
 Serve = Callable[[], Awaitable[web.StreamResponse]]
-"""Gives the answer that would have been."""
+"""Makes the regular answer."""
 Effect = Callable[[web.Request, Serve], Awaitable[web.StreamResponse]]
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """Meets the next ``times`` requests (None: all) of that method and path pattern."""
+    """Applies to the next ``times`` requests (None: all) of that method and path pattern."""
 
     effect: Effect
     times: int | None
@@ -35,7 +35,7 @@ class Fault:
             raise ValueError(f"times must be at least 1, or None for ever, not {self.times!r}")
 
     def takes(self, arrival: Arrival) -> bool:
-        """Whether this request is met; if so, that is one time less."""
+        """Whether the fault applies to this request; if so, it is used up once."""
         if self.times == 0 or self.method not in (None, arrival.method):
             return False
         if self.path is not None and not fnmatchcase(arrival.path, self.path):
@@ -46,7 +46,7 @@ class Fault:
 
 
 def fail(status: int, headers: Mapping[str, str], body: Any, style: Errors) -> Effect:
-    """Another answer, and nothing is done."""
+    """Answer otherwise, without processing the request."""
     if not 200 <= status <= 599:
         raise ValueError(f"status must be from 200 to 599, not {status!r}")
     match body:
@@ -85,7 +85,7 @@ def drop(when: When) -> Effect:
 
 
 def delay(seconds: float) -> Effect:
-    """Served as usual, but later."""
+    """Serve as usual, but later."""
     if not seconds >= 0:
         raise ValueError(f"seconds must be 0 or more, not {seconds!r}")
 

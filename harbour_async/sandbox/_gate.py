@@ -49,7 +49,7 @@ class Gate:
             headers=request.headers,
         )
         self.arrivals.append(arrival)
-        # The limit stands in front of everything: also what is then refused, or dropped, counts.
+        # The limit comes first: requests that are refused or dropped afterwards count too.
         options = self._options
         wait = self._window.wait(arrival.time, options.rate_limit, options.per)
         _current.set(arrival)

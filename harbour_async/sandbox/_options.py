@@ -1,4 +1,4 @@
-"""What a sandbox can be told, checked at once."""
+"""The options of a sandbox, validated when it is made."""
 
 from __future__ import annotations
 

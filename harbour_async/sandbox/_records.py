@@ -1,7 +1,7 @@
 """The records: seeded, and of every kind the guide's tables name.
 
 A record is the object as the guide shows it alone (``GET .../{id}``), times as epoch
-milliseconds. What a list shows of it instead is the business of ``_store``.
+milliseconds. What a list shows of it is decided in ``_kinds``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _cases() -> Iterator[Case]:
 
 
 class Maker:
-    """Makes records one after the other, on a clock of its own that only moves on."""
+    """Makes records, and keeps the clock that dates them; it never goes back."""
 
     def __init__(self, seed: int, ties: int = 1) -> None:
         self.random = random.Random(seed)
@@ -103,14 +103,14 @@ class Maker:
         return self.now
 
     def follow_machine(self) -> None:
-        """Date what happens from now on by the machine's clock, but never back."""
+        """Date what happens from now on by the machine's clock; the clock never goes back."""
         self._machine = True
 
     def resume(self, now: int, made: int) -> None:
-        """Go on after so many verifications that another run made, the last change at ``now``."""
+        """Continue after an earlier run, which made ``made`` verifications until ``now``."""
         self.now = max(self.now, now)
         self._made = made
-        self.random.seed(f"{self._seed}/{now}/{made}")  # not the same ids once more
+        self.random.seed(f"{self._seed}/{now}/{made}")  # so that ids are not made twice
 
     def seeded(self, count: int) -> Iterator[Record]:
         """Outlines of verifications, oldest first; the clock ends behind their last change."""
@@ -243,7 +243,7 @@ def _uuid(chance: random.Random) -> str:
 
 
 def iso(milliseconds: int, microseconds: int = 0) -> str:
-    """The receipts' way to write a time: UTC without saying so, ``2023-05-04T21:33:03.023949``."""
+    """A time as receipts spell it: UTC without a zone, ``2023-05-04T21:33:03.023949``."""
     at = _EPOCH + timedelta(milliseconds=milliseconds, microseconds=microseconds)
     return at.strftime("%Y-%m-%dT%H:%M:%S.%f")
 

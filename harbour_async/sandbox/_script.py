@@ -1,4 +1,4 @@
-"""What a test can have happen on coming requests: callbacks and faults."""
+"""Callbacks and faults for coming requests, as tests set them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Callback = TypeVar("_Callback", bound=Callback)
 
 
 class Script:
-    """That part of ``Sandbox``. The gate calls back, and meets requests with the faults."""
+    """The part of ``Sandbox`` for callbacks and faults; the gate applies them."""
 
     _gate: Gate
     errors: Errors
@@ -24,9 +24,9 @@ class Script:
         return callback
 
     def on_answer(self, callback: _Callback) -> _Callback:
-        """Call (and await) ``callback(arrival)`` for every request, its ``status`` known by then.
+        """Call (and await) ``callback(arrival)`` for every request, before its answer is sent.
 
-        The answer is sent afterwards.
+        ``arrival.status`` is known by then.
         """
         self._gate.answer_callbacks.append(callback)
         return callback
@@ -50,11 +50,21 @@ class Script:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> None:
-        """Answer coming requests with ``status`` and do nothing.
+        """Answer coming requests with ``status``, without processing them.
 
-        The next ``times`` (None: all) with that method and path, a pattern as of ``fnmatch``
-        below ``/v2``: ``/verifications/*``. A ``body`` of str is sent as HTML, bytes as they are,
-        anything else as JSON; None is the guide's error envelope.
+        ::
+
+            sandbox.fail(429, times=2, path="/verifications", headers={"Retry-After": "1"})
+
+        status: from 200 to 599.
+        times: how many requests; None for all.
+        method: only requests of this method.
+        path: only paths below ``/v2`` that match this pattern of ``fnmatch``: ``/verifications/*``.
+        headers: sent with the answer.
+        body: a str is sent as HTML, bytes as they are, anything else as JSON; None is the guide's
+            error envelope.
+
+        Raises ``ValueError`` for a ``status`` or ``times`` that cannot be.
         """
         self._meet(_faults.fail(status, headers or {}, body, self.errors), times, method, path)
 
@@ -66,10 +76,18 @@ class Script:
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        """Close the connection: before the request is processed, after, or within the answer.
+        """Close the connections of coming requests.
 
         aiohttp's client by itself resends a GET, PUT or DELETE that was not answered, once:
         such a request needs ``times=2`` for its caller to notice.
+
+        ::
+
+            sandbox.drop(when="after", method="POST")  # created, but the answer is lost
+
+        times, method, path: see ``fail``.
+        when: "before" the request is processed, "during" its answer, or "after" it was processed
+            but before the answer.
         """
         self._meet(_faults.drop(when), times, method, path)
 
@@ -81,11 +99,19 @@ class Script:
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        """Serve coming requests, but so much later."""
+        """Serve coming requests later.
+
+        ::
+
+            sandbox.delay(2.5, times=None, path="/webhooks/*")
+
+        seconds: how much later; 0 or more.
+        times, method, path: see ``fail``.
+        """
         self._meet(_faults.delay(seconds), times, method, path)
 
     def calm(self) -> None:
-        """Forget the faults and callbacks that are still in store."""
+        """Forget all callbacks, and the faults that were not used up."""
         self._gate.faults.clear()
         self._gate.callbacks.clear()
         self._gate.between_callbacks.clear()

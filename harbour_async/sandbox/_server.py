@@ -1,4 +1,4 @@
-"""The sandbox itself: its life, and what a test can do to it while it runs."""
+"""The sandbox: starting, stopping, its log, and changes to its records."""
 
 from __future__ import annotations
 
@@ -26,39 +26,50 @@ class Sandbox(Options, Script):
         async with Sandbox(verifications=1000, rate_limit=None) as sandbox:
             async with HarbourSession(sandbox.api_key, base_url=sandbox.url) as harbour: ...
 
-    Its methods are to be called in the event loop that started it. Arguments are keywords, and
-    a wrong one raises ``ValueError`` at once. Durations are seconds.
+    Its methods are to be called in the event loop that started it. All arguments are keywords.
+    Durations are seconds. Those marked with * may also be set while it runs.
 
-    Records: ``verifications`` and ``webhooks`` to begin with, ``events`` for each webhook.
-    The same ``seed`` gives the same records, in the same order. ``ties`` neighbours share one
-    ``created_at``; 1 keeps them all distinct. With ``shuffle_ties`` records with equal keys come
-    in another order in each answer, as from a database without a tie-breaker. ``database`` is
-    where SQLite writes: memory, or a file. A file that an earlier sandbox left is served as it is,
-    with all that was created and deleted, and no new records. ``clock`` dates what happens after
-    the start: "own" begins in May 2023 and moves on only when something happens, so that runs can
-    be repeated; "machine" is the time of day.
+    Records:
 
-    Limits ("Rate limits"): ``rate_limit`` requests in any ``per`` seconds, None for no limit;
-    ``retry_after`` is how a 429 says when to come back (None: it does not). ``latency`` holds
-    every answer back by that much, or by a random time in the range of a pair.
+    verifications, webhooks: how many there are to begin with.
+    events: how many each webhook has.
+    seed: the same seed gives the same records, in the same order.
+    ties: how many neighbours share one ``created_at``; 1 keeps all distinct.
+    shuffle_ties: * give records with equal keys in another order in each answer, as a database
+        without a tie-breaker does.
+    database: where SQLite writes: ":memory:" or a file. A file that an earlier sandbox left is
+        served as it is, and no records are made.
+    clock: what dates the things that happen after the start. "own" begins in May 2023 and moves on
+        only when something happens, so that runs can be repeated; "machine" is the time of day.
 
-    Where the guide shows two behaviours: ``spelling`` of the paths of single objects,
-    ``/verifications/{id}`` or ``/verification/{id}``, for all methods or for each
-    (``{"GET": "singular", "PUT": "plural"}``), "guide" as its detail sections have them;
-    ``errors``, its envelope or that of Harbour's "newer" endpoints; ``envelope``, whether
-    ``page``, ``size`` and ``pages`` are ints (its examples) or strings (its tables);
-    ``get_webhook``, whether "Get webhook" answers the object or only
-    ``{webhook_id, event_datetime}``; ``events_shape``, whether "List webhook events" answers a
-    page or one bare event.
+    Access and limits (guide: "Rate limits"):
 
-    Where other servers differ: ``unknown_route`` is the status with which a gateway answers
-    every path or method that it does not know (None: 404 or 405, as the case may be);
-    ``receipts``, what a PUT or DELETE that worked is answered with: the guide's "object", status
-    "204", or 200 with a "blank" body, "null" or "{}".
+    api_key: the key that requests must have.
+    rate_limit: * how many requests are let in in any ``per`` seconds; None for no limit.
+    per: * seconds.
+    retry_after: * how a 429 says when to come back: "seconds", "date", or None for not at all.
+    latency: * seconds by which every answer is held back, or a pair to choose from at random.
+    host, port: where to listen; port 0 takes any free one.
+    keepalive_timeout: seconds after which an idle connection is closed.
 
-    ``rate_limit``, ``per``, ``retry_after``, ``latency``, ``shuffle_ties``, ``envelope``,
-    ``errors``, ``receipts``, ``unknown_route``, ``get_webhook`` and ``events_shape`` may be set on
-    a running sandbox too.
+    Where the guide shows two behaviours:
+
+    spelling: paths of single objects: "plural" (``/verifications/{id}``), "singular", "both", or
+        "guide", as its detail sections have them; or one for each method, as in
+        ``{"GET": "singular", "PUT": "plural"}``.
+    errors: * the envelope of errors: the "guide"'s, or that of Harbour's "newer" endpoints.
+    envelope: * ``page``, ``size`` and ``pages`` as "ints" (its examples) or "strings" (its tables).
+    get_webhook: * "Get webhook" answers the "object", or "short": its id and ``event_datetime``.
+    events_shape: * "List webhook events" answers a "page" or one "bare" event.
+
+    Where other servers differ:
+
+    unknown_route: * the status with which a gateway answers every path or method that it does not
+        know; None: 404 for a path, 405 for a method.
+    receipts: * what a PUT or DELETE that worked is answered with: the guide's "object", status
+        "204", or 200 with a "blank" body, "null" or "{}".
+
+    Raises ``ValueError`` at once for a wrong argument.
     """
 
     def __post_init__(self) -> None:
@@ -84,7 +95,7 @@ class Sandbox(Options, Script):
             app,
             access_log=None,
             keepalive_timeout=self.keepalive_timeout,
-            shutdown_timeout=0.1,  # requests that are held back need not be waited for
+            shutdown_timeout=0.1,  # do not wait for requests that are held back
         )
         try:
             self._fill(store)
@@ -123,7 +134,7 @@ class Sandbox(Options, Script):
         """The base URL, like ``http://127.0.0.1:54321/v2``."""
         if self._runner is None:
             raise RuntimeError("the sandbox is not running: enter it, or start() it")
-        # Those two mean every address of this machine, and are none to connect to.
+        # These two mean all addresses of this machine; clients cannot connect to them.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}/v2"
@@ -165,10 +176,14 @@ class Sandbox(Options, Script):
         return self._store.ids(WEBHOOKS)
 
     def insert(self, count: int = 1, **fields: Any) -> list[str]:
-        """Add verifications newer than all others, with these fields as given; their ids.
+        """Add verifications that are newer than all others; returns their ids.
 
-        Times are epoch milliseconds. ``insert(created_at=sandbox.now - 60_000)`` is a late commit:
-        records that appear behind newer ones, last updated when they were created.
+        ``insert(created_at=sandbox.now - 60_000)`` is a late commit: records that appear behind
+        newer ones, last updated when they were created.
+
+        count: how many.
+        **fields: fields of a verification that all of them get; times are epoch milliseconds.
+
         Raises ``TypeError`` for a field that no verification has.
         """
         at = fields.get("created_at")
@@ -180,11 +195,15 @@ class Sandbox(Options, Script):
         return self._store.insert(VERIFICATIONS, records)
 
     def update(self, which: int | str | Iterable[str], **fields: Any) -> list[str]:
-        """Change so many verifications at random (by the seed), or those with these ids.
+        """Change verifications; returns their ids, in the order in which they changed.
 
-        Each gets the ``fields`` and moves its ``updated_at`` to a new moment, later than all
-        before. The ids of those that changed, in that order. Raises ``KeyError`` if one is not
-        there, ``TypeError`` for a field that no verification has; then nothing was changed.
+        The ``updated_at`` of each moves to a new moment, later than all before.
+
+        which: an id, several ids, or how many to choose at random (by the seed).
+        **fields: fields that all of them get.
+
+        Raises ``KeyError`` if one does not exist and ``TypeError`` for a field that no verification
+        has; then nothing was changed.
         """
         records = []
         for key in self._choose(which):
@@ -199,9 +218,9 @@ class Sandbox(Options, Script):
         return [record["verification_id"] for record in records]
 
     def delete(self, which: int | str | Iterable[str]) -> list[str]:
-        """Remove so many verifications at random (by the seed), or those with these ids.
+        """Remove verifications; returns the ids of those that existed.
 
-        The ids of those that were there and are not any more.
+        which: an id, several ids, or how many to choose at random (by the seed).
         """
         return [key for key in self._choose(which) if self._store.delete(VERIFICATIONS, key)]
 
@@ -213,7 +232,7 @@ class Sandbox(Options, Script):
         return [which] if isinstance(which, str) else list(which)
 
     def _set_clock(self, records: list[Record]) -> None:
-        # The next change has to be later than what was dated by hand.
+        # The next change has to be later than the times that were given.
         times = [record[name] for record in records for name in ("created_at", "updated_at")]
         self._maker.now = max([self._maker.now, *times])
 

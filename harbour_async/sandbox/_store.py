@@ -1,6 +1,6 @@
 """The records in SQLite, rendered once: serving a page is joining strings.
 
-Everything here blocks, for about a millisecond: no request sees half of another's change.
+Everything here blocks, for about a millisecond, so no request sees half of another's change.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class Store:
     """One database of verifications, webhooks and events.
 
-    Each row has its record as a list shows it (``listed``), what a single answer says
-    otherwise (``single``), and one text each for ``search`` and for the metadata filter.
+    Each row has its record as a list shows it (``listed``), the fields that differ in a
+    single answer (``single``), and one text each for ``search`` and for the metadata filter.
     The seeded verifications are outlines, without ``listed`` and ``single`` until somebody reads
     them: hundreds of thousands are there in seconds.
     Rows that tie keep the order in which they came (``seq``), backwards when descending, or
@@ -48,7 +48,7 @@ class Store:
         self._totals: dict[tuple[str, tuple[Any, ...]], int] = {}
 
     def _open(self) -> bool:
-        """Make the tables, unless they are there and filled: whether they are."""
+        """Make the tables if necessary; whether the file was filled already."""
         # One process has a file to itself: totals are remembered here.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA synchronous = OFF")
@@ -82,7 +82,7 @@ class Store:
         return self._db.execute(f"SELECT max(time) FROM ({times})").fetchone()[0] or 0
 
     def made(self, kind: Kind) -> int:
-        """How many records there ever were."""
+        """How many records were ever made."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (kind.table,))
         return next(row, (0,))[0]
 
@@ -128,7 +128,7 @@ class Store:
         return {**json.loads(listed), **json.loads(single)}
 
     def replace(self, kind: Kind, record: Record) -> None:
-        """Write a record anew, in its place."""
+        """Replace a record, in its place."""
         self._totals.clear()
         names = (*kind.fields, "search", "metadata", "single", "listed")
         assignments = ", ".join(f"{name} = ?" for name in names)
@@ -174,7 +174,7 @@ class Store:
         way = "DESC" if query.descending else "ASC"
         ties = f"seq {way}"
         if shuffle:
-            # Any line over a prime field permutes the rows, and SQLite sorts only those that tie.
+            # A linear function modulo a prime permutes the rows; SQLite sorts equal keys by it.
             slope, start = self._random.randrange(1, _PRIME), self._random.randrange(_PRIME)
             ties = f"(seq * {slope} + {start}) % {_PRIME}"
         rows = self._db.execute(
@@ -207,7 +207,7 @@ class Store:
         return rendered
 
     def _total(self, source: str, values: tuple[Any, ...]) -> int:
-        # Counting reads a whole index; between two changes the answer stands.
+        # Counting reads a whole index, so the total is kept until the next change.
         key = (source, values)
         if key not in self._totals:
             self._totals[key] = self._db.execute(f"SELECT count(*) {source}", values).fetchone()[0]
@@ -230,7 +230,7 @@ def _conditions(query: Query) -> tuple[str, tuple[str, ...]]:
 
 
 def _keys(kind: Kind, record: Record) -> tuple[Any, ...]:
-    """What a row is found by."""
+    """The columns that a row is found by."""
     pairs = metadata_pairs(record.get("verification_metadata") or {})
     return (
         *[record[name] for name in kind.fields],
@@ -240,7 +240,7 @@ def _keys(kind: Kind, record: Record) -> tuple[Any, ...]:
 
 
 def _texts(kind: Kind, record: Record) -> tuple[str, bytes]:
-    """What a single answer says otherwise than a list, and what a list says."""
+    """The record's texts: where a single answer differs from a list, and as a list shows it."""
     listed = kind.listed(record)
     missing = object()
     single = {name: v for name, v in record.items() if listed.get(name, missing) != v}

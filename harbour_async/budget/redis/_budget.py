@@ -38,16 +38,21 @@ class RedisBudget(Budget):
     ) -> Self:
         """Use the Redis at ``url``; it is reached at the first ``acquire``.
 
-        ``key`` tells budgets apart, one for each API key; every user of one gives the same
-        ``limit``. ``attempt`` (seconds or timedelta): no send takes longer (``Timeout.attempt`` of
-        the sessions). A slot whose holder crashed comes back ``attempt + limit.per`` and a little
-        after it was taken. ``max_pause`` (seconds or timedelta) bounds every pause, also one that
-        another process wrote to Redis: the smallest ``max_pause`` of all users holds.
+        url: like "redis://user:password@localhost:6379/0"; ``rediss`` for TLS.
+        limit: the same for every user of ``key``.
+        key: tells budgets apart, one for each API key.
+        attempt: seconds or a timedelta; no send takes longer (``Timeout.attempt`` of the sessions).
+            A slot whose holder crashed comes back ``attempt + limit.per`` and a little after it was
+            taken.
+        max_pause: seconds or a timedelta; bounds every pause, also one that another process wrote
+            to Redis: the smallest ``max_pause`` of all users holds.
+        on_unavailable: when Redis is away, "closed" sends nothing, and ``acquire`` raises
+            ``APIConnectionError``; "share" goes on with ``limit.requests // processes`` in each
+            process, after ``limit.per`` seconds without a request.
+        processes: how many share the limit; only with "share".
 
-        When Redis is away, ``on_unavailable="closed"`` sends nothing: ``acquire`` raises
-        ``APIConnectionError``. ``"share"`` goes on with ``limit.requests // processes`` in each
-        process, after ``limit.per`` seconds of silence. Raises ``ConfigurationError`` for a bad
-        URL, refused credentials (at the first ``acquire``), or a missing redis-py.
+        Raises ``ConfigurationError`` for a bad URL, refused credentials (at the first ``acquire``),
+        or a missing redis-py.
 
         ::
 
