@@ -45,7 +45,7 @@ async def keep_in_step(harbour: HarbourSession, path: str, *, tasks: int = 4) ->
     with closing(connect(path)) as database:
         # One query on a connection of its own is a snapshot: it does not see what is written.
         rows = database.execute("SELECT id, status, result, updated_at FROM verifications")
-        differences = reconcile(
+        differences: Differences[Verification, sqlite3.Row] = reconcile(
             harbour.verifications.list(),
             rows,
             key=(None, lambda row: row["id"]),
