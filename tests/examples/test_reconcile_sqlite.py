@@ -18,7 +18,7 @@ from harbour_async import HarbourSession, IncompleteListingError, RateLimit
 from harbour_async.sandbox import Sandbox
 from harbour_async.sandbox._arrivals import Arrival
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "reconcile_sqlite.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "reconcile_sqlite.py"
 
 
 async def started(sandbox: Sandbox, path: Path) -> Process:
