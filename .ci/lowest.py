@@ -1,4 +1,4 @@
-"""Print a constraint for each dependency of a user's: the lowest version that pyproject.toml allows.
+"""Print a constraint for each dependency of a user: the lowest version pyproject.toml allows.
 
 Those of the package and of its extras. Tools of the tests stay as new as may be.
 """

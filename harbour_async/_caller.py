@@ -151,9 +151,11 @@ class Caller:
                 raise self._error_from(call.request, answer)
         call.answer = answer
 
-    def _pause(self, seconds: float, events: CallEvents) -> None:
+    def _pause(self, seconds: float, events: CallEvents) -> float:
         self.budget.pause(seconds)
-        events.paused(self.budget.snapshot().paused_for)
+        paused = self.budget.snapshot().paused_for
+        events.paused(paused)
+        return paused
 
     async def _asked_key(self) -> Secret:
         try:

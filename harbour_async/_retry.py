@@ -29,9 +29,6 @@ T = TypeVar("T")
 OnRetry = Callable[[Exception, float], None]
 """Told what failed, and in how many seconds that is tried again."""
 
-_LONGEST_PAUSE = 120.0
-"""Seconds for which any budget can be paused."""
-
 # 5xx above 511 are those of gateways and CDNs, which have no standard.
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504, *range(520, 525), 527, 529, 530}
 # The request may have been carried out, and its answer was lost by a gateway or by a fault after.
@@ -48,15 +45,15 @@ async def retried(
     method: str,
     policy: Retry,
     deadline: float | None,
-    pause: Callable[[float], None],
+    pause: Callable[[float], float],
     closed: Callable[[], bool] = lambda: False,
     on_retry: OnRetry = lambda error, delay: None,  # noqa: ARG005
 ) -> T:
     """Try until that succeeds or there is no point in going on.
 
     Raises the last error. ``deadline`` is in the loop's time: a wait that would pass it is not
-    begun. ``pause`` is told the seconds for which a 429 stops the whole session; the next
-    ``attempt`` has to respect it. Nothing is begun once ``closed``.
+    begun. ``pause`` is told the seconds for which a 429 stops the whole session, and answers for how
+    many it does; the next ``attempt`` has to respect that. Nothing is begun once ``closed``.
     """
     try:
         return await attempt()
@@ -92,12 +89,13 @@ class _Judge:
     method: str
     policy: Retry
     deadline: float | None
-    pause: Callable[[float], None]
+    pause: Callable[[float], float]
     closed: Callable[[], bool]
     on_retry: OnRetry
     attempt: int = 0
     answer_lost: bool = False
     delay: float = 0.0
+    held: float = 0.0
 
     def gives_up(self, error: Exception) -> bool:
         """Whether this failure is final; decides the wait before the next attempt on the way."""
@@ -108,7 +106,7 @@ class _Judge:
         self.delay = max(floor or 0.0, random.uniform(0.0, ceiling))
         if isinstance(error, RateLimitError):
             self.delay = ceiling if floor is None else self.delay
-            self.pause(min(self.delay, self.policy.max_retry_after))
+            self.held = self.pause(min(self.delay, self.policy.max_retry_after))
         if _lost_answer(error):
             self.answer_lost = True
         return (
@@ -126,8 +124,8 @@ class _Judge:
     def wait(self, error: Exception) -> float:
         self.on_retry(error, self.delay)
         # After a 429 the budget holds every sender back, this one too, and in its place in the
-        # line; but no longer than its own cap.
-        held = isinstance(error, RateLimitError) and self.delay <= _LONGEST_PAUSE
+        # line; but no longer than its own cap. (Its clock has gone on a little meanwhile.)
+        held = isinstance(error, RateLimitError) and self.held >= self.delay - 0.01
         return 0.0 if held else self.delay
 
 
