@@ -52,7 +52,7 @@ async def retried(
     """Try until that succeeds or there is no point in going on.
 
     Raises the last error. ``deadline`` is in the loop's time: a wait that would pass it is not
-    begun. ``pause`` is told the seconds for which a 429 stops the whole session, and answers for how
+    begun. ``pause`` is told the seconds for which a 429 stops the session, and answers for how
     many it does; the next ``attempt`` has to respect that. Nothing is begun once ``closed``.
     """
     try:
