@@ -8,11 +8,11 @@ server does without moving ``updated_at`` on.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from harbour_async import _logging
 from harbour_async._lifetime import Lifetime
 from harbour_async.errors import HarbourError, IncompleteListingError, SessionClosedError
 from harbour_async.models import InvalidRecord, Verification
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harbour_async.resources._waiting import Waiter, Waiters
     from harbour_async.resources.verifications import Verifications
 
-logger = logging.getLogger("harbour_async")
 
 FIRST_PAUSE = 1.0
 GROWTH = 1.5
@@ -96,7 +95,7 @@ class Polling:
         self._due = _now() + wait
         if isinstance(error, IncompleteListingError):
             self._checkpoint = None  # a new one, and a look at everybody
-        logger.warning("wait_for: %s; polls again in %.1f s", outline(error), wait)
+        _logging.warn("wait_for: %s; polls again in %.1f s", outline(error), wait)
 
     def _set_due(self, all_polled: bool) -> None:
         waiting = self._waiters.open()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
+from harbour_async import _logging
 from harbour_async.errors import HarbourError
 from harbour_async.models import Verification
 from harbour_async.pagination import Pager
 from harbour_async.resources._checkpoint import Changes, outline, passes, told_to_wait
 from harbour_async.resources._loop import Loop
-
-logger = logging.getLogger("harbour_async")
 
 
 class Watch:
@@ -94,7 +92,7 @@ class Watch:
             if not passes(error):
                 raise
             wait = max(self._interval, told_to_wait(error))
-            logger.warning("watch: %s; goes on in %.1f s", outline(error), wait)
+            _logging.warn("watch: %s; goes on in %.1f s", outline(error), wait)
         self.stop()
         self._due = asyncio.get_running_loop().time() + wait
         return None
