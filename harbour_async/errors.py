@@ -29,7 +29,6 @@ listing has its ``resume_token``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -40,8 +39,6 @@ from harbour_async._report import PagingReport
 
 _SHOWN = 200
 """Characters of a server's message that ``str()`` of its error shows."""
-
-_NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 @frozen
@@ -170,7 +167,8 @@ class APIStatusError(HarbourError):
 
 def _shown(said: object) -> str:
     """What a server said, on one line that a log can take."""
-    text = " ".join(_NOT_SHOWN.sub(" ", "" if said is None else str(said)).split())
+    text = "" if said is None else str(said)
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
