@@ -62,10 +62,12 @@ def register(converter: Converter) -> None:
 def moment(value: Any, _: Any = None) -> datetime:
     """The rule for timestamps."""
     try:
-        if type(value) is int:
+        if type(value) is int:  # not isinstance: True is one of those
             return EPOCH + value * MS
         if type(value) is not str:
             raise _wrong("a timestamp", value)
+        # Digits come first, because fromisoformat reads eight of them as a date. isascii, because
+        # isdigit also takes digits of other scripts.
         if value.isascii() and value.removeprefix("-").isdigit():
             return EPOCH + int(value) * MS
         parsed = datetime.fromisoformat(value)
@@ -76,6 +78,7 @@ def moment(value: Any, _: Any = None) -> datetime:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 UTC, exactly."""
+    # Not by timestamp(): a float cannot tell microseconds apart after the year 2242.
     return (moment - EPOCH) // _US
 
 

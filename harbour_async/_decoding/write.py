@@ -57,7 +57,7 @@ def to_json(value: Any, *, dates: Dates = "wire") -> bytes:
     try:
         return encode_json(_plain(value, dates))
     except RecursionError:
-        pass
+        pass  # and out of the handler, so that the error to come has no context of 1,000 frames
     raise ConfigurationError("nested too deeply for JSON")
 
 
@@ -79,6 +79,7 @@ def _plain(value: Any, dates: Dates) -> Any:
 def _record(record: Any, dates: Dates) -> dict[str, Any]:
     source, cls = source_of(record), record.__class__
     if isinstance(source, Lazy):
+        # What nobody has read is not made for it.
         out = source.write()
         if dates == "wire":
             return out

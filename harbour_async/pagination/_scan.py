@@ -79,6 +79,8 @@ class Scan:
         self._total = snapshot.total
         self._next = Window(snapshot.window.page + 1, snapshot.window.size)
         self._snapshot = snapshot
+        # A page of records met before means a server that repeats itself, or a list that moved by
+        # a page. What an earlier part of the walk gave does not count: it is met again here.
         met = len(self._met)
         self._rows = self._new_from(self._given_before(snapshot), snapshot)
         self._decide(snapshot, new=bool(self._rows) or len(self._met) > met)
@@ -112,6 +114,7 @@ class Scan:
         if not self._resumed:
             return 0
         self._resumed = False
+        # Its last record tells the place if it is still there; else the index is all there is.
         if self._last in snapshot.ids:
             return snapshot.ids.index(self._last) + 1
         return min(len(snapshot.ids), max(0, self._at - snapshot.start))

@@ -121,7 +121,9 @@ class Walk(Generic[T]):
             await self._prefetcher.close()
             self._finish()
         except BaseException as error:
-            self._broken |= self._stopped is None  # else it was left, or had enough
+            # Whoever shares the walk must not take this for its end. If it had been stopped before,
+            # somebody wanted that, and there is nothing to tell.
+            self._broken |= self._stopped is None
             await self.close(f"ended by {type(error).__name__}")
             if isinstance(error, HarbourError):
                 error.resume_token = self.token
@@ -130,6 +132,7 @@ class Walk(Generic[T]):
 
     def stop(self, reason: str = "left early") -> None:
         """Nothing is sent any more after this."""
+        # Called while an iterator is dropped, so it must not wait for anything.
         if self.batch.left or not self._plan.done:
             self._stopped = self._stopped or reason
         self._prefetcher.drop()
@@ -159,7 +162,7 @@ class Walk(Generic[T]):
         if self._plan.done or self._stopped:
             return 0
         if self._first_total is None:
-            return 1
+            return 1  # how much there is to prefetch is not known yet
         depth = min(self._options.concurrency, self._plan.depth)
         if self._options.max_items is not None:
             missing = self._options.max_items - self._yielded - self.batch.count
@@ -174,6 +177,8 @@ class Walk(Generic[T]):
         if self._first_total is None:
             self._first_total = rows.total
         snapshot = Snapshot.of(fetched, descending=self._options.descending)
+        # The plan looks at a snapshot when all records of the one before have been given, so what
+        # it says of the cursor is what the reader has seen.
         verdict = self._plan.take(snapshot)
         if isinstance(self._plan, Overlap) and self._plan.reason and not self._plan.done:
             verdict = self._fall_back(self._plan, snapshot)
@@ -213,6 +218,7 @@ class Walk(Generic[T]):
             passed=lost.cursor,
             identity=lost.identity,
         )
+        # What shows the first page already need not be asked for again.
         first_page = snapshot.window == aligned(0, self._options.page_size)
         rows = self._plan.take(snapshot).rows if first_page else ()
         return Verdict(rows, drop=True)

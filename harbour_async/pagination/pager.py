@@ -101,7 +101,7 @@ class Pager(Generic[T]):
             source=source,
         )
         self._start = None if resume is None else _token.unpack(resume, listing, order)
-        self._plan()  # a token that cannot be used is refused here
+        self._plan()  # so that a token that cannot be used is refused here, and not in the loop
         self._walk: Walk[T] | None = None
         self._walks: WeakSet[Walk[T]] = WeakSet()
 
@@ -189,7 +189,7 @@ class Pager(Generic[T]):
         raise TypeError("the length takes a request: use `await pager.count()`")
 
     def __bool__(self) -> bool:
-        return True
+        return True  # else `if pager` would ask for the length
 
     def __getitem__(self, index: object) -> NoReturn:
         raise TypeError("a Pager has no index: use `await pager.first()` or `to_list()`")
@@ -245,9 +245,12 @@ class Pager(Generic[T]):
                 return Scan(size, reason, at=at, last=last, start=cursor)
             place, assumed = state.get("at", 0), state.get("assumed")
             if self._since is None:
+                # A listing: each id once, in the order of creation.
                 return Overlap(size, cursor, place, assumed=assumed)
+            # Changes: an id may come again, under a later key ("Changes" in docs/completeness.md).
             if cursor.key is None:
                 return Overlap(size, Cursor(self._since), identity=version)
+            # Going back before the token meets again what was given at its key.
             known = cursor if self._lookback else None
             begin = Cursor(cursor.key - self._lookback) if self._lookback else cursor
             return Overlap(size, begin, place, known=known, identity=version, assumed=assumed)
