@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import socket
@@ -19,8 +18,9 @@ from typing import Any
 import pytest
 from attrs import define
 
+from tests.environment import BARE
+
 COMMAND = [sys.executable, "-c", "from harbour_async.cli import main; main()", "sandbox"]
-ENV = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 PATIENCE = 60
 
 
@@ -67,7 +67,7 @@ def serving(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=ENV,
+        env=BARE,
         preexec_fn=preexec,
     ) as process:
         assert process.stdout is not None
@@ -89,7 +89,7 @@ def serving(
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *args], capture_output=True, text=True, check=False, env=ENV, timeout=PATIENCE
+        [*COMMAND, *args], capture_output=True, text=True, check=False, env=BARE, timeout=PATIENCE
     )
 
 

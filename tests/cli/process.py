@@ -16,9 +16,9 @@ from typing import Any
 from attrs import define, frozen
 
 from harbour_async.sandbox import Sandbox
+from tests.environment import BARE
 
 HARBOUR = [sys.executable, "-m", "harbour_async"]
-BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 
 
 @frozen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -12,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import BARE
+
 HARBOUR = [sys.executable, "-c", "from harbour_async.cli import main; main()"]
-BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 
 
 def harbour(*args: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:

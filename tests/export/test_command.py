@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import stat
 import subprocess
@@ -14,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from harbour_async.cli import main
+from tests.environment import BARE
 from tests.export.support import lines, names
 
 HARBOUR = [sys.executable, "-c", "from harbour_async.cli import main; main()", "export"]
-BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 
 Exported = Callable[..., tuple[int, str, str]]
 
