@@ -19,7 +19,7 @@ test: $(VENV)/.dev ## run all tests
 
 coverage: $(VENV)/.dev ## run all tests, and print what they do not run (half as slow again)
 	@mkdir -p build && rm -f build/coverage*
-	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal
 	@$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
