@@ -93,7 +93,7 @@ def run(*args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_says_what_to_export_and_serves_just_that() -> None:
+def test_it_prints_what_to_export_and_serves_it() -> None:
     with serving("--verifications", "7", "--webhooks", "2", "--key", "it's a key") as running:
         assert running.key == "it's a key"
         assert "7 verifications and 2 webhooks in memory" in running.banner
@@ -116,7 +116,7 @@ def test_each_request_is_a_line_on_stderr() -> None:
     assert running.key not in running.stderr
 
 
-def test_what_is_not_http_is_one_line_and_no_traceback() -> None:
+def test_a_request_that_is_not_http_is_one_line_and_no_traceback() -> None:
     with serving() as running:
         address = ("127.0.0.1", int(running.url.split(":")[2].removesuffix("/v2")))
         with socket.create_connection(address, PATIENCE) as client:
@@ -135,7 +135,7 @@ def ignored_signals() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("preexec", [default_signals, ignored_signals])
-def test_a_signal_ends_it_well_also_as_a_background_job(
+def test_a_signal_ends_it_cleanly_also_in_a_background_job(
     number: int, preexec: Callable[[], None]
 ) -> None:
     with serving(preexec=preexec) as running:
@@ -184,7 +184,7 @@ def test_a_database_file_keeps_what_was_created_and_deleted(tmp_path: Path) -> N
         assert running.send("GET", path)[0] == 404
 
 
-def test_a_killed_server_loses_nothing_that_it_answered(tmp_path: Path) -> None:
+def test_a_killed_server_keeps_everything_that_it_acknowledged(tmp_path: Path) -> None:
     file = str(tmp_path / "sandbox.sqlite")
     with serving("--db", file, "--verifications", "5") as running:
         [first, *_] = running.send("GET", "/verifications")[1]["items"]

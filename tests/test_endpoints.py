@@ -114,7 +114,7 @@ async def test_a_deleted_verification_is_gone(harbour: HarbourSession, sandbox: 
         await harbour.verifications.delete(victim)
 
 
-async def test_a_webhook_lives_and_dies(harbour: HarbourSession) -> None:
+async def test_a_webhook_is_created_updated_and_deleted(harbour: HarbourSession) -> None:
     receipt = await harbour.webhooks.create(
         "https://example.com/hook",
         event_types=[WebhookEventType.VERIFICATION],

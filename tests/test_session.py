@@ -34,7 +34,7 @@ async def test_it_works_without_async_with_and_closes_twice() -> None:
         await harbour.aclose()
 
 
-async def test_use_after_closing_is_an_error_of_its_own() -> None:
+async def test_use_after_closing_raises_session_closed_error() -> None:
     harbour = HarbourSession(KEY)
     await harbour.aclose()
     with pytest.raises(SessionClosedError):
@@ -148,7 +148,7 @@ def test_the_key_is_not_in_the_sessions_repr() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), "5"])
-async def test_a_timeout_that_is_none_is_refused(timeout: Any) -> None:
+async def test_a_timeout_that_is_not_a_positive_number_is_refused(timeout: Any) -> None:
     async with HarbourSession(KEY) as harbour:
         with pytest.raises(ConfigurationError):
             await harbour.verifications.get("VERIFICATION-1", timeout=timeout)

@@ -68,7 +68,7 @@ def test_settings_are_frozen() -> None:
         Retry().attempts = 3  # type: ignore[misc]
 
 
-def test_numbers_stand_for_the_settings_they_mean() -> None:
+def test_numbers_are_shorthands_for_settings() -> None:
     assert as_timeout(5) == as_timeout(timedelta(seconds=5)) == Timeout(total=5)
     assert as_timeout(None) == Timeout(total=None)
     assert as_retry(3) == Retry(attempts=3)

@@ -44,7 +44,7 @@ async def test_filters_and_the_order_reach_the_server(shell: Shell) -> None:
     assert ids(done.records) == [key]
 
 
-async def test_a_webhook_lives_and_dies(shell: Shell) -> None:
+async def test_a_webhook_is_created_updated_and_deleted(shell: Shell) -> None:
     url = "https://example.com/hook"
     created = await shell.run(
         "webhooks", "create", url, "--event-type", "verification",
@@ -62,7 +62,7 @@ async def test_a_webhook_lives_and_dies(shell: Shell) -> None:
     assert key not in [webhook["webhook_id"] for webhook in listed.records]
 
 
-async def test_events_of_a_webhook_are_listed_and_gone_on_with(shell: Shell) -> None:
+async def test_events_of_a_webhook_are_listed_and_resumed(shell: Shell) -> None:
     key = shell.sandbox.webhook_ids()[0]
     done = await shell.run("webhooks", "events", key, "--max-items", "2")
     assert done.code == 0
@@ -94,7 +94,7 @@ async def test_a_verification_is_shown_and_deleted(shell: Shell) -> None:
     assert key not in shell.sandbox.verification_ids()
 
 
-async def test_nobody_to_ask_deletes_nothing(shell: Shell) -> None:
+async def test_without_a_terminal_to_ask_at_nothing_is_deleted(shell: Shell) -> None:
     key = shell.sandbox.verification_ids()[0]
     done = await shell.run("verifications", "delete", key)
     assert done.code == 2
@@ -102,7 +102,7 @@ async def test_nobody_to_ask_deletes_nothing(shell: Shell) -> None:
     assert key in shell.sandbox.verification_ids()
 
 
-async def test_a_reader_that_goes_away_is_no_error(shell: Shell) -> None:
+async def test_a_reader_that_goes_away_is_not_an_error(shell: Shell) -> None:
     process = await shell.start("verifications", "list")
     assert process.stdout is not None
     assert process.stderr is not None
@@ -158,7 +158,7 @@ async def test_a_terminal_without_unicode_shows_everything(shell: Shell, encodin
         assert "\\u6f22" in done.out.decode(encoding) or "--help" in args
 
 
-async def test_what_a_record_holds_cannot_steer_the_terminal(shell: Shell) -> None:
+async def test_control_characters_of_a_record_do_not_reach_the_terminal(shell: Shell) -> None:
     hostile = "\x1b]0;owned\x07[red]x[/red]\r\n"
     [key] = shell.sandbox.insert(status=hostile, verification_metadata={hostile: hostile})
     for args in (["list", "--max-items", "1"], ["get", key]):
@@ -168,7 +168,7 @@ async def test_what_a_record_holds_cannot_steer_the_terminal(shell: Shell) -> No
         assert b"[red]x[/red]" in shown
 
 
-async def test_json_can_be_had_at_a_terminal(shell: Shell) -> None:
+async def test_json_lines_can_be_asked_for_at_a_terminal(shell: Shell) -> None:
     done = await shell.at_terminal("webhooks", "list", "--json")
     assert [record["webhook_id"] for record in done.records] == shell.sandbox.webhook_ids()
 

@@ -42,7 +42,7 @@ def test_the_demo_streams_both_listings_into_whole_files(tmp_path: Path) -> None
     ]
 
 
-def test_without_a_key_live_is_a_usage_error(tmp_path: Path) -> None:
+def test_live_without_a_key_is_a_usage_error(tmp_path: Path) -> None:
     done = harbour("demo", "--live", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "HARBOUR_API_KEY" in done.stderr

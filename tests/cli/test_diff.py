@@ -23,14 +23,14 @@ def write(path: Path, records: list[dict[str, Any]]) -> Path:
     return path
 
 
-async def test_an_export_of_now_is_equal(shell: Shell, tmp_path: Path) -> None:
+async def test_an_export_made_just_now_is_equal(shell: Shell, tmp_path: Path) -> None:
     for what in ("verifications", "webhooks"):
         await exported(shell, tmp_path / "old.jsonl", what)
         done = await shell.run("diff", str(tmp_path / "old.jsonl"))
         assert (done.code, done.out, done.err) == (0, b"", "harbour: equal\n")
 
 
-async def test_what_was_added_removed_and_changed_is_told(shell: Shell, tmp_path: Path) -> None:
+async def test_added_removed_and_changed_records_are_listed(shell: Shell, tmp_path: Path) -> None:
     old = tmp_path / "old.jsonl"
     records = await exported(shell, old)
     gone, changed = records[3]["verification_id"], records[9]["verification_id"]
@@ -85,7 +85,7 @@ async def test_only_fields_that_both_sides_have_are_compared(shell: Shell, tmp_p
     assert [list(r["fields"]) for r in done.records] == [["status"]]
 
 
-async def test_the_spelling_of_a_time_is_no_difference(shell: Shell, tmp_path: Path) -> None:
+async def test_two_spellings_of_one_time_are_equal(shell: Shell, tmp_path: Path) -> None:
     old = write(
         tmp_path / "old.jsonl",
         [{"verification_id": "a", "created_at": 1683298007669, "status": "COMPLETED"}],

@@ -52,7 +52,7 @@ def test_a_command_can_have_one_code_for_every_failure() -> None:
 
 
 @pytest.mark.parametrize(("answer", "code"), [(None, 0), (0, 0), (3, 3)])
-def test_a_command_can_answer_its_code(answer: int | None, code: int) -> None:
+def test_a_command_can_return_its_exit_code(answer: int | None, code: int) -> None:
     async def main() -> int | None:
         return answer
 
@@ -105,7 +105,7 @@ def test_a_second_signal_does_not_wait_for_the_cleaning_up() -> None:
     assert run(main) == 130
 
 
-def test_what_was_kept_is_said_after_an_error_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_kept_is_printed_after_an_error_too(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
         raise HarbourError("no")
 
@@ -113,7 +113,7 @@ def test_what_was_kept_is_said_after_an_error_too(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "harbour: no\nharbour: go on with: it\n"
 
 
-def test_what_an_api_says_is_shown_on_one_line_and_cut(
+def test_messages_of_an_api_are_cut_and_shown_on_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     async def main() -> None:

@@ -19,7 +19,7 @@ def test_higher_tiers_include_lower_ones() -> None:
             assert set(lower) < set(higher)
 
 
-def test_the_panels() -> None:
+def test_each_panel_covers_its_drugs() -> None:
     assert [len(drugs) for drugs in PANEL_DRUG_COVERAGE.values()] == [4, 7, 9, 10]
     assert PANEL_DRUG_COVERAGE[VerificationTier.PANEL_5] == (
         "Amphetamines",

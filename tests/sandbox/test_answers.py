@@ -19,7 +19,9 @@ def is_receipt(body: Any, webhook_id: str) -> bool:
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong"])
-async def test_without_the_key_the_guides_401(client: Client, key: str | None) -> None:
+async def test_a_request_without_the_key_gets_the_guides_401(
+    client: Client, key: str | None
+) -> None:
     headers = {} if key is None else {"x-api-key": key}
     async with (
         aiohttp.ClientSession(headers=headers) as stranger,
@@ -48,7 +50,7 @@ async def test_without_the_key_the_guides_401(client: Client, key: str | None) -
         ("POST", "/verifications", 405),
     ],
 )
-async def test_what_is_not_there_is_refused_in_the_guides_envelope(
+async def test_unknown_objects_and_paths_get_the_guides_error_envelope(
     client: Client, method: str, path: str, status: int
 ) -> None:
     reply = await client.send(method, path)
@@ -122,7 +124,7 @@ async def test_a_webhook_from_creation_to_deletion(client: Client) -> None:
     assert (await client.get(f"/webhooks/{key}")).status == 404
 
 
-async def test_a_webhook_created_with_a_url_alone_hears_of_everything(client: Client) -> None:
+async def test_a_webhook_created_with_a_url_alone_gets_all_events(client: Client) -> None:
     body = {"destination_url": "http://localhost/hook"}
     key = (await client.send("POST", "/webhooks", json=body)).json["webhook_id"]
     webhook = (await client.get(f"/webhooks/{key}")).json
@@ -159,13 +161,17 @@ async def test_a_bad_body_is_answered_as_fastapi_does(
     ("data", "content_type"),
     [("{", "application/json"), ('{"destination_url": "https://x.org"}', "text/plain")],
 )
-async def test_a_body_must_be_json_and_say_so(client: Client, data: str, content_type: str) -> None:
+async def test_a_body_must_be_json_with_its_content_type(
+    client: Client, data: str, content_type: str
+) -> None:
     headers = {"Content-Type": content_type}
     reply = await client.send("POST", "/webhooks", data=data, headers=headers)
     assert reply.status == 422
 
 
-async def test_an_update_may_leave_everything_out_but_not_the_url_empty(client: Client) -> None:
+async def test_an_update_may_leave_out_every_field_but_the_url_may_not_be_empty(
+    client: Client,
+) -> None:
     key = client.sandbox.webhook_ids()[0]
     assert (await client.send("PUT", f"/webhooks/{key}", json={})).status == 200
     bad = {"destination_url": ""}
@@ -181,7 +187,7 @@ async def test_an_escaped_slash_stays_inside_the_id(client: Client) -> None:
     assert client.sandbox.arrivals[-2].path == "/verifications/none%2Fevents"
 
 
-async def test_a_url_may_have_several_webhooks_and_search_finds_also_one_nobody_heard_of(
+async def test_a_url_may_have_several_webhooks_and_search_finds_all_of_them(
     client: Client,
 ) -> None:
     url = "https://hooks.example.org/one"

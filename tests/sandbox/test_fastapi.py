@@ -71,7 +71,7 @@ async def test_other_spellings_of_whole_numbers_are_refused(client: Client, text
     assert objection["type"] == "int_parsing"
 
 
-async def test_a_number_of_too_many_digits_has_its_own_objection(client: Client) -> None:
+async def test_a_number_of_too_many_digits_has_an_error_of_its_own(client: Client) -> None:
     [objection] = (await client.get("/verifications", page="9" * 5000)).json["detail"]
     assert objection["type"] == "int_parsing_size"
     assert objection["msg"] == "Unable to parse input string as an integer, exceeded maximum size"
@@ -225,14 +225,14 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("content", UNREADABLE, ids=range(len(UNREADABLE)))
-async def test_what_cannot_be_read_at_all_is_400(client: Client, content: bytes) -> None:
+async def test_a_body_that_cannot_be_read_is_400(client: Client, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     reply = await client.send("POST", "/webhooks", data=content, headers=headers)
     assert (reply.status, reply.json) == (400, {"detail": "There was an error parsing the body"})
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.api+json"])
-async def test_json_may_be_called_by_its_other_names(client: Client, kind: str) -> None:
+async def test_other_content_types_of_json_are_accepted(client: Client, kind: str) -> None:
     data = b'{"destination_url": " HTTPS://x.org/a b ", "event_types": null, "other": 1}'
     reply = await client.send("POST", "/webhooks", data=data, headers={"Content-Type": kind})
     assert reply.status == 200
@@ -242,7 +242,7 @@ async def test_json_may_be_called_by_its_other_names(client: Client, kind: str) 
 
 
 @pytest.mark.parametrize("method", ["PATCH", "POST", "HEAD"])
-async def test_a_method_that_is_not_there_is_405_and_tells_which_are(
+async def test_an_unknown_method_is_405_and_lists_the_allowed_ones(
     client: Client, method: str
 ) -> None:
     key = client.sandbox.webhook_ids()[0]
@@ -257,7 +257,7 @@ async def test_a_body_that_is_too_large_is_refused_in_the_guides_envelope(client
     assert reply.json.keys() == {"detail", "error", "message", "more_info"}
 
 
-async def test_a_number_beyond_all_bounds_is_shown_as_it_came(client: Client) -> None:
+async def test_a_number_out_of_range_is_shown_as_it_came(client: Client) -> None:
     [objection] = (await client.get("/verifications", verification_metadata="[1e999]")).json[
         "detail"
     ]

@@ -14,7 +14,7 @@ from harbour_async.sandbox import Arrival
 from tests.sandbox.client import Client, serving
 
 
-async def test_beyond_the_limit_the_guides_429_with_retry_after() -> None:
+async def test_a_request_beyond_the_limit_gets_the_guides_429_with_retry_after() -> None:
     async with serving(rate_limit=2, per=30) as client:
         statuses = [(await client.get("/webhooks")).status for _ in range(3)]
         assert statuses == [200, 200, 429]
@@ -47,7 +47,7 @@ async def test_retry_after_can_be_a_date_or_missing_and_the_limit_be_changed() -
         assert (await client.get("/webhooks")).status == 200
 
 
-async def test_every_arrival_is_logged_whatever_became_of_it() -> None:
+async def test_every_arrival_is_logged() -> None:
     async with serving(rate_limit=2) as client:
         sandbox = client.sandbox
         before = time.monotonic()
@@ -77,7 +77,7 @@ async def test_max_in_window_leaves_out_the_windows_end() -> None:
         assert client.sandbox.max_in_window(0.5) == 1
 
 
-async def test_a_scripted_failure_meets_so_many_requests_of_its_kind(client: Client) -> None:
+async def test_a_scripted_failure_applies_to_the_next_requests_that_match(client: Client) -> None:
     sandbox = client.sandbox
     sandbox.fail(status=503, times=2, method="GET", path="/verifications/*")
     key = sandbox.verification_ids()[0]
@@ -108,7 +108,7 @@ async def test_a_failure_can_bring_its_own_body_and_headers(
     assert reply.headers["Retry-After"] == "7"
 
 
-async def test_faults_of_no_number_last_until_calm(client: Client) -> None:
+async def test_faults_without_a_number_last_until_calm(client: Client) -> None:
     seen: list[Arrival] = []
     client.sandbox.on_request(seen.append)
     client.sandbox.fail(500, times=None)
@@ -198,7 +198,7 @@ async def test_an_updated_record_keeps_its_place_and_is_the_last_changed(client:
         sandbox.update("none", status="completed")
 
 
-async def test_deleting_so_many_at_random_is_repeatable() -> None:
+async def test_deleting_at_random_is_repeatable() -> None:
     gone = []
     for _ in range(2):
         async with serving() as client:
@@ -211,7 +211,7 @@ async def test_deleting_so_many_at_random_is_repeatable() -> None:
     assert len(gone[0]) == 5
 
 
-async def test_deleting_tells_what_was_there(client: Client) -> None:
+async def test_deleting_returns_the_ids_that_existed(client: Client) -> None:
     [key, *_] = client.sandbox.verification_ids()
     assert client.sandbox.delete([key, "none"]) == [key]
     assert client.sandbox.delete(key) == []

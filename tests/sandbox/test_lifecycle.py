@@ -141,7 +141,7 @@ async def test_a_database_file_keeps_everything_between_runs(tmp_path: Path) -> 
         assert client.sandbox.webhook_ids()[:2] == [again, key]
 
 
-async def test_a_database_whose_filling_was_cut_short_is_filled_anew(tmp_path: Path) -> None:
+async def test_a_database_that_was_filled_in_part_is_filled_again(tmp_path: Path) -> None:
     path = str(tmp_path / "sandbox.sqlite")
     async with serving(database=path) as client:
         ids = client.sandbox.verification_ids()
@@ -190,7 +190,7 @@ async def test_the_machines_clock_dates_what_happens_after_the_start() -> None:
 
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("localhost", "localhost")])
-async def test_it_listens_where_it_is_told_to(host: str, shown: str) -> None:
+async def test_it_listens_on_the_given_host_and_port(host: str, shown: str) -> None:
     async with serving(host=host) as client:
         assert client.sandbox.url == f"http://{shown}:{client.sandbox.port}/v2"
         assert (await client.get("/webhooks")).status == 200

@@ -10,7 +10,7 @@ import pytest
 from tests.sandbox.client import Client, serving
 
 
-async def test_a_page_is_fifty_records_newest_first_unless_told_otherwise() -> None:
+async def test_a_page_has_fifty_records_newest_first_by_default() -> None:
     async with serving(verifications=60) as client:
         page = await client.get("/verifications")
         assert page.ids() == client.sandbox.verification_ids()[:50]
@@ -18,7 +18,7 @@ async def test_a_page_is_fifty_records_newest_first_unless_told_otherwise() -> N
         assert numbers == {"total": 60, "page": 1, "size": 50, "pages": 2}
 
 
-async def test_pages_put_together_are_the_list(client: Client) -> None:
+async def test_all_pages_together_are_the_list(client: Client) -> None:
     pages = [await client.get("/verifications", page=n, size=5) for n in (1, 2, 3)]
     assert [key for page in pages for key in page.ids()] == client.sandbox.verification_ids()
 
@@ -68,13 +68,13 @@ async def test_a_bad_parameter_is_answered_as_fastapi_does(
     assert objection["input"] == (json.loads(given) if kind == "dict_type" else given)
 
 
-async def test_of_a_parameter_given_twice_the_last_counts(client: Client) -> None:
+async def test_the_last_of_a_repeated_parameter_counts(client: Client) -> None:
     reply = await client.send("GET", "/verifications?size=1&size=2")
     assert len(reply.ids()) == 2
 
 
 @pytest.mark.parametrize("field", ["created_at", "updated_at", "status", "verification_id"])
-async def test_any_field_orders_both_ways_and_one_is_the_other_reversed(field: str) -> None:
+async def test_every_field_orders_in_both_directions(field: str) -> None:
     async with serving(verifications=100, ties=7) as client:
         up = await client.get("/verifications", size=100, order_by=f"{field} ASC")
         down = await client.get("/verifications", size=100, order_by=f"{field} DESC")
@@ -118,7 +118,7 @@ async def test_metadata_is_compared_as_the_url_parameters_it_came_from(client: C
     assert await filtered(client, {"n": "12"}) == []
 
 
-async def test_odd_metadata_names_and_values_are_only_themselves(client: Client) -> None:
+async def test_odd_metadata_names_and_values_match_literally(client: Client) -> None:
     odd = {'k"]\n["': "é\x1f\n", "": "'"}
     [key] = client.sandbox.insert(verification_metadata=odd)
     assert await filtered(client, odd) == [key]

@@ -14,7 +14,7 @@ NAIVE_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 TIMES = ("created_at", "updated_at", "last_status_at")
 
 
-async def test_the_same_seed_gives_the_same_records_and_another_others() -> None:
+async def test_records_depend_on_the_seed_only() -> None:
     bodies = []
     for seed in (7, 7, 8):
         async with serving(seed=seed) as client:
@@ -25,7 +25,7 @@ async def test_the_same_seed_gives_the_same_records_and_another_others() -> None
     assert all(one != other for one, other in zip(bodies[0], bodies[2], strict=True))
 
 
-async def test_every_value_of_the_guide_occurs_and_so_do_its_examples_own() -> None:
+async def test_every_value_of_the_guide_and_of_its_examples_occurs() -> None:
     async with serving(verifications=100) as client:
         items = (await client.get("/verifications", size=100)).json["items"]
 
@@ -55,14 +55,14 @@ async def test_every_value_of_the_guide_occurs_and_so_do_its_examples_own() -> N
     assert values("is_scan") == {True, False}
 
 
-async def test_a_verification_listed_has_times_as_text_and_no_link(client: Client) -> None:
+async def test_a_listed_verification_has_times_as_text_and_no_link(client: Client) -> None:
     for item in (await client.get("/verifications")).json["items"]:
         assert all(EPOCH_TEXT.fullmatch(item[name]) for name in TIMES)
         assert "agreement_link_id" not in item
         assert 4 <= len(item["latest_response"]["activity_log"]) <= 8
 
 
-async def test_a_verification_alone_has_times_as_ints_and_its_link(client: Client) -> None:
+async def test_a_single_verification_has_times_as_ints_and_its_link(client: Client) -> None:
     [listed, *_] = (await client.get("/verifications")).json["items"]
     alone = (await client.get(f"/verifications/{listed['verification_id']}")).json
     assert all(alone[name] == int(listed[name]) for name in TIMES)
@@ -72,7 +72,7 @@ async def test_a_verification_alone_has_times_as_ints_and_its_link(client: Clien
     assert (await client.get("/verifications", search=link)).json["total"] == 12
 
 
-async def test_a_webhook_alone_names_its_organization_and_listed_does_not(client: Client) -> None:
+async def test_only_a_single_webhook_names_its_organization(client: Client) -> None:
     [listed, *_] = (await client.get("/webhooks")).json["items"]
     alone = (await client.get(f"/webhooks/{listed['webhook_id']}")).json
     assert alone == {**listed, "organization_id": alone["organization_id"]}
@@ -87,7 +87,7 @@ async def test_get_webhook_can_give_the_short_answer_of_the_guide() -> None:
     assert NAIVE_ISO.fullmatch(short["event_datetime"])
 
 
-async def test_events_are_paged_newest_first_and_each_can_be_had_alone(client: Client) -> None:
+async def test_events_are_paged_newest_first_and_can_be_read_singly(client: Client) -> None:
     [hook, other] = client.sandbox.webhook_ids()
     page = await client.get(f"/webhooks/{hook}/events", size=2)
     assert (page.json["total"], page.json["pages"]) == (3, 2)
@@ -109,7 +109,7 @@ async def test_events_can_come_as_one_bare_object() -> None:
 
 
 @pytest.mark.parametrize(("ties", "distinct"), [(1, 12), (4, 3)])
-async def test_created_at_ties_only_when_asked_to(ties: int, distinct: int) -> None:
+async def test_created_at_ties_only_with_the_option_ties(ties: int, distinct: int) -> None:
     async with serving(ties=ties) as client:
         items = (await client.get("/verifications")).json["items"]
     assert len({item["created_at"] for item in items}) == distinct
@@ -130,7 +130,9 @@ async def test_a_record_is_the_same_whichever_answer_shows_it_first() -> None:
         assert again == items
 
 
-async def test_searching_and_filtering_find_what_nobody_has_read_yet(client: Client) -> None:
+async def test_searching_and_filtering_find_records_that_were_not_read_before(
+    client: Client,
+) -> None:
     found = await client.get("/verifications", verification_metadata='{"internal_id": "1"}')
     assert found.json["total"] == 3
     key = client.sandbox.verification_ids()[4]

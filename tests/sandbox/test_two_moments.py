@@ -113,7 +113,7 @@ async def test_updates_move_records_to_the_end_of_the_order_by_update(client: Cl
     assert sandbox.verification_ids() == order
 
 
-async def test_an_update_of_what_is_not_there_changes_nothing(client: Client) -> None:
+async def test_an_update_of_an_unknown_id_changes_nothing(client: Client) -> None:
     sandbox = client.sandbox
     [key, *_] = sandbox.verification_ids()
     before = (await client.get(f"/verifications/{key}")).json

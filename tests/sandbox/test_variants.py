@@ -67,7 +67,7 @@ async def test_a_gateway_answers_every_unknown_route_with_one_status(status: int
     ("receipts", "status", "body"),
     [("204", 204, b""), ("blank", 200, b""), ("null", 200, b"null"), ("{}", 200, b"{}")],
 )
-async def test_changes_can_be_answered_with_next_to_nothing(
+async def test_changes_can_be_answered_without_a_receipt(
     receipts: str, status: int, body: bytes
 ) -> None:
     async with serving(receipts=receipts) as client:
