@@ -180,35 +180,35 @@ def _phrase(status: int) -> str:
 
 
 class BadRequestError(APIStatusError):
-    """400"""
+    """400: the request is wrong; ``detail`` or ``errors`` may say where."""
 
 
 class AuthenticationError(APIStatusError):
-    """401"""
+    """401: the API key is missing or wrong."""
 
 
 class PermissionDeniedError(APIStatusError):
-    """403"""
+    """403: the API key may not do this."""
 
 
 class NotFoundError(APIStatusError):
-    """404"""
+    """404: there is no such object."""
 
 
 class ConflictError(APIStatusError):
-    """409"""
+    """409: the object's state does not allow this."""
 
 
 class UnprocessableEntityError(APIStatusError):
-    """422"""
+    """422: an argument is not valid; ``detail`` or ``errors`` may say which."""
 
 
 class RateLimitError(APIStatusError):
-    """429"""
+    """429: too many requests; ``retry_after`` says when to come back, in seconds."""
 
 
 class InternalServerError(APIStatusError):
-    """5xx"""
+    """5xx: the API or a gateway failed."""
 
 
 class DecodeError(HarbourError):

@@ -136,7 +136,7 @@ def reconcile(
     _check_source("local", local)
     if getattr(remote, "resumed", False):
         raise ConfigurationError(
-            "remote goes on from a resume token: what came before it would seem to be extra"
+            "remote goes on from a resume token: records before it would be taken for extras"
         )
     here = Side(local, local_key, ordered=ordered)
     there = Remote(remote, remote_key, ordered=ordered, local=here)

@@ -251,7 +251,7 @@ class HarbourSession:
     def _check_no_view(self, what: str) -> None:
         if self._view_of is not None:
             raise ConfigurationError(
-                f"a view made by with_options() cannot be {what}: that is up to its session"
+                f"a view made by with_options() cannot be {what}: only its session can"
             )
 
     async def __aenter__(self) -> Self:

@@ -57,7 +57,7 @@ def proxy_url(given: str | None, name: str = "Network.proxy") -> URL | None:
     text = given.strip()
     url = _parsed(name, text if "://" in text else f"http://{text}")
     if url.scheme not in ("http", "https"):
-        raise ConfigurationError(f"{name} must be an http or https URL: other kinds are not spoken")
+        raise ConfigurationError(f"{name} must be an http or https URL: others are not supported")
     if not url.host:
         raise ConfigurationError(f"{name} must name a host")
     return url

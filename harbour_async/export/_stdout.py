@@ -66,6 +66,6 @@ def _write(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        raise ReaderGoneError("stdout: nobody reads any more", error.errno) from error
+        raise ReaderGoneError("stdout: the reader has gone away", error.errno) from error
     except OSError as error:
         raise ExportError(f"stdout: {error.strerror}", error.errno) from error

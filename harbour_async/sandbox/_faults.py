@@ -32,7 +32,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.times is not None and self.times < 1:
-            raise ValueError(f"times must be at least 1, or None for ever, not {self.times!r}")
+            raise ValueError(f"times must be at least 1, or None for all, not {self.times!r}")
 
     def takes(self, arrival: Arrival) -> bool:
         """Whether the fault applies to this request; if so, it is used up once."""
