@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pty
+import select
 import signal
 import sys
 import termios
@@ -18,6 +19,7 @@ from attrs import define, frozen
 from harbour_async.sandbox import Sandbox
 from tests.environment import BARE
 
+CTRL_C = b"\x03"
 HARBOUR = [sys.executable, "-m", "harbour_async"]
 
 
@@ -83,15 +85,27 @@ def _take_terminal() -> None:
 
 
 def _answered(terminal: int, typed: bytes) -> bytes:
-    """All that is shown; the answer is typed when there is a question."""
-    shown = b""
+    """All that is shown; the answer is typed when there is a question.
+
+    Ctrl-C is typed again until it is heard: between showing a question and waiting for the answer
+    Python only notes a signal, and looks at it after the next key.
+    """
+    shown, asked = b"", False
     with open(terminal, "r+b", buffering=0) as file:
         try:
-            while chunk := file.read(65536):
-                shown += chunk
-                if typed and shown.rstrip().endswith((b":", b"?")):
+            while True:
+                if select.select([file], [], [], 1.0)[0]:
+                    chunk = file.read(65536)
+                    if not chunk:
+                        break
+                    shown += chunk
+                    if asked or not shown.rstrip().endswith((b":", b"?")):
+                        continue
+                elif not asked or typed != CTRL_C:
+                    continue
+                if typed:
                     file.write(typed)
-                    typed = b""
+                    asked = True
         except OSError:  # how Linux says that the other end was closed
             pass
     return shown
