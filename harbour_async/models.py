@@ -99,7 +99,21 @@ def _hash_by_id(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any
 @view
 @frozen(field_transformer=_hash_by_id)
 class Verification(Record):
-    """One executed verification check (guide: "The verification object")."""
+    """One executed verification check (guide: "The verification object").
+
+    verification_id: its id.
+    result, status, sub_status: how it ended, and how far it has come; enums.
+    verification_type, verification_subtype, verification_tier: what was checked; enums.
+    is_scan: whether it is a scan.
+    latest_response: the latest payload of the service that did the check.
+    verification_metadata: your own data, passed as URL parameters.
+    updated_at, created_at: when the record was last updated, and created.
+    agreement_link_id, organization_id: ids of what it belongs to.
+    last_status_at: when the last status came in.
+    submitted_at: when it was submitted.
+    verification_details: details, as the check has them.
+    extra: fields that the guide does not name.
+    """
 
     verification_id: Id
     result: VerificationResult | str | None = None
@@ -128,6 +142,16 @@ class Webhook(Record):
 
     ``webhooks.get`` may answer the short form the guide shows under "Get webhook": the id alone,
     with ``event_datetime`` in ``extra`` as it came.
+
+    webhook_id: its id.
+    created_at, updated_at: when it was created, and last updated.
+    destination_url: where events are delivered to.
+    event_types: which events; enums.
+    notification_emails: addresses that are told of failures.
+    created_by, updated_by: ids of users.
+    service_status: whether it works at present.
+    organization_id: the organization's id.
+    extra: fields that the guide does not name.
     """
 
     webhook_id: Id
