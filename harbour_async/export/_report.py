@@ -18,8 +18,8 @@ class ExportReport:
     ``rows`` are in the file at ``path`` (None: stdout), in ``format``; ``sha256`` is the file's.
     ``yielded`` records came from the listing, ``invalid`` of them broke the guide's rules and are
     in ``invalid_path``. ``complete`` says that the listing was proved complete, ``reason`` why
-    not; ``unproved`` that a proof was owed and failed. ``runs`` counts the runs it took, and
-    ``report`` is the walk's account of all of them.
+    not; ``unproved`` that the proof failed, in an order that can be proved. ``runs`` counts the
+    runs it took, and ``report`` is the walk's account of all of them.
     """
 
     path: Path | None

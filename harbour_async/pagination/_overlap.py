@@ -13,7 +13,7 @@ from typing import Any
 from harbour_async.pagination._cursor import ENOUGH_TIES, START, Cursor, Identity
 from harbour_async.pagination._patience import Patience
 from harbour_async.pagination._place import Place
-from harbour_async.pagination._plan import Verdict
+from harbour_async.pagination._plan import Decision
 from harbour_async.pagination._search import Search
 from harbour_async.pagination._snapshot import Snapshot
 from harbour_async.pagination._taken import Taken
@@ -81,15 +81,15 @@ class Overlap:
             return self._window(self._place.index, ties)
         return self._window(last.end, self._place.group) if last.end < self._total else None
 
-    def take(self, snapshot: Snapshot) -> Verdict:
+    def take(self, snapshot: Snapshot) -> Decision:
         self._total = snapshot.total
         self._taken = Taken(self.cursor)
-        verdict = self._read(snapshot)
-        new = bool(verdict.rows)
+        decision = self._read(snapshot)
+        new = bool(decision.rows)
         if self._patience.exhausted(self._total, self._place.index, new=new) and not self.done:
             self.done = self.gave_up = True
             self.reason = self.reason or ENDLESS
-        return verdict
+        return decision
 
     def state(self, given: int) -> dict[str, Any]:
         passed = self._taken.passed(given)
@@ -116,23 +116,23 @@ class Overlap:
 
     # -- what an answer shows --------------------------------------------------------------------
 
-    def _read(self, snapshot: Snapshot) -> Verdict:
+    def _read(self, snapshot: Snapshot) -> Decision:
         if snapshot.flaw:
             self.reason = snapshot.flaw
-            return Verdict()
+            return Decision()
         if snapshot.contradiction:
             return self._doubt(snapshot)
         self._doubts = 0
         if not self._joins(snapshot):
-            return Verdict() if self.reason else self._missed(snapshot)
+            return Decision() if self.reason else self._missed(snapshot)
         return self._joined(snapshot)
 
-    def _doubt(self, snapshot: Snapshot) -> Verdict:
+    def _doubt(self, snapshot: Snapshot) -> Decision:
         """Ask again ("The end"): the total may be of another moment than the rows."""
         self._doubts += 1
         if self._doubts > DOUBTS:
             self.reason = snapshot.contradiction
-        return Verdict(first=snapshot.window)
+        return Decision(first=snapshot.window)
 
     def _joins(self, snapshot: Snapshot) -> bool:
         if self.cursor.joins(snapshot):
@@ -160,12 +160,12 @@ class Overlap:
         target = place - 1 - len(self.cursor.ties)
         return reaching(target, place, LARGEST).end > place
 
-    def _joined(self, snapshot: Snapshot) -> Verdict:
+    def _joined(self, snapshot: Snapshot) -> Decision:
         """No record between the cursor and the snapshot's end is missing from it ("Joining")."""
         if snapshot.short and self.identity and not self._place.is_latest(snapshot):
             # "Changes": an update may have moved a record behind the end that is shown here, out
             # of what was read later. So the end has to be read last.
-            return Verdict(first=snapshot.window, drop=True)
+            return Decision(first=snapshot.window, drop=True)
         self.done = snapshot.short
         self._taken = Taken.of(self.cursor, snapshot, self._known)
         count = len(self._taken.ids)
@@ -178,7 +178,7 @@ class Overlap:
         self._place.index = snapshot.stop
         self.cursor = self._taken.cursor(count)
         self._remember(self._taken)
-        return Verdict(self._taken.given)
+        return Decision(self._taken.given)
 
     def _keep_up(self, snapshot: Snapshot) -> None:
         """Ask for more at a time if the list grows as fast as it is read."""
@@ -206,7 +206,7 @@ class Overlap:
                 return
         self._search.ends_before(snapshot.stop, snapshot.total)
 
-    def _missed(self, snapshot: Snapshot) -> Verdict:
+    def _missed(self, snapshot: Snapshot) -> Decision:
         """The snapshot begins beyond the cursor, or at it: read what is before it first ("Gaps").
 
         The first time this snapshot is kept, because what is read then will reach into it, and so
@@ -223,4 +223,4 @@ class Overlap:
             self._search.guess = place
         window = self._window(self._search.guess, len(self.cursor.ties))
         keep = first and self._place.known and bool(snapshot.ids) and window.end > snapshot.start
-        return Verdict(first=window, again=keep, drop=not keep)
+        return Decision(first=window, again=keep, drop=not keep)

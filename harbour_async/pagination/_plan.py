@@ -12,7 +12,7 @@ from harbour_async.pagination._window import Window
 
 
 @frozen
-class Verdict:
+class Decision:
     """What becomes of a snapshot, and of what is on its way.
 
     rows: the positions of the records to be given, in order.
@@ -49,8 +49,8 @@ class Plan(Protocol):
     def propose(self, last: Window | None) -> Window | None:
         """The window to request after ``last`` (None: nothing is on its way); None: not now."""
 
-    def take(self, snapshot: Snapshot) -> Verdict:
+    def take(self, snapshot: Snapshot) -> Decision:
         """Read the next snapshot. All records of the one before have been given."""
 
     def state(self, given: int) -> dict[str, Any]:
-        """What a resume token carries once so many of the verdict's rows have been given."""
+        """What a resume token carries once so many of the decision's rows have been given."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from harbour_async.pagination._cursor import START, Cursor, Identity
 from harbour_async.pagination._patience import Patience
-from harbour_async.pagination._plan import Verdict
+from harbour_async.pagination._plan import Decision
 from harbour_async.pagination._snapshot import Snapshot
 from harbour_async.pagination._window import Window, aligned
 
@@ -73,7 +73,7 @@ class Scan:
         known = self._total is not None and window.start < self._total
         return window if known else None
 
-    def take(self, snapshot: Snapshot) -> Verdict:
+    def take(self, snapshot: Snapshot) -> Decision:
         self._at, self._last = self._reached(len(self._rows))
         self._credible = self._credible and snapshot.contradiction is None
         self._total = snapshot.total
@@ -84,7 +84,7 @@ class Scan:
         met = len(self._met)
         self._rows = self._new_from(self._given_before(snapshot), snapshot)
         self._decide(snapshot, new=bool(self._rows) or len(self._met) > met)
-        return Verdict(self._rows)
+        return Decision(self._rows)
 
     def state(self, given: int) -> dict[str, Any]:
         at, last = self._reached(given)

@@ -15,7 +15,7 @@ from harbour_async.models import InvalidRecord
 from harbour_async.pagination import _token
 from harbour_async.pagination._batch import Batch, OnInvalid
 from harbour_async.pagination._overlap import Overlap
-from harbour_async.pagination._plan import Plan, Verdict
+from harbour_async.pagination._plan import Decision, Plan
 from harbour_async.pagination._prefetch import Fetch, Fetched, Prefetcher
 from harbour_async.pagination._scan import Scan
 from harbour_async.pagination._snapshot import Snapshot
@@ -179,27 +179,27 @@ class Walk(Generic[T]):
         snapshot = Snapshot.of(fetched, descending=self._options.descending)
         # The plan looks at a snapshot when all records of the one before have been given, so what
         # it says of the cursor is what the reader has seen.
-        verdict = self._plan.take(snapshot)
+        decision = self._plan.take(snapshot)
         if isinstance(self._plan, Overlap) and self._plan.reason and not self._plan.done:
-            verdict = self._fall_back(self._plan, snapshot)
-        if verdict.drop:
+            decision = self._fall_back(self._plan, snapshot)
+        if decision.drop:
             self._prefetcher.drop()
-        if verdict.again:
+        if decision.again:
             self._prefetcher.put_back(fetched)
-        if verdict.first:
-            self._prefetcher.send(verdict.first, first=True)
-        self._hand_out(verdict, rows.items)
-        if not verdict.again:
-            self._dropped += len(rows.items) - len(verdict.rows)
+        if decision.first:
+            self._prefetcher.send(decision.first, first=True)
+        self._hand_out(decision, rows.items)
+        if not decision.again:
+            self._dropped += len(rows.items) - len(decision.rows)
             rows.items = []  # the event loop still has the task, and so these rows
 
-    def _hand_out(self, verdict: Verdict, items: list[T]) -> None:
+    def _hand_out(self, decision: Decision, items: list[T]) -> None:
         self._yielded += self.batch.given
         self._invalid += self.batch.invalid
         most = self._options.max_items
         if most is not None:
             most -= self._yielded
-        new = verdict.rows
+        new = decision.rows
         # Mostly they are one run, and a slice is the quicker way.
         run = items[new.start : new.stop] if isinstance(new, range) else None
         chosen = [items[i] for i in new] if run is None else run
@@ -208,7 +208,7 @@ class Walk(Generic[T]):
             self._stopped = AT_MAX_ITEMS
         self._pages += bool(self.batch.count)
 
-    def _fall_back(self, lost: Overlap, snapshot: Snapshot) -> Verdict:
+    def _fall_back(self, lost: Overlap, snapshot: Snapshot) -> Decision:
         """Nothing can be proved any more: read all pages, and give what was not given yet."""
         self._plan = Scan(
             self._options.page_size,
@@ -221,7 +221,7 @@ class Walk(Generic[T]):
         # What shows the first page already need not be asked for again.
         first_page = snapshot.window == aligned(0, self._options.page_size)
         rows = self._plan.take(snapshot).rows if first_page else ()
-        return Verdict(rows, drop=True)
+        return Decision(rows, drop=True)
 
     def _finish(self) -> None:
         if self._broken and self._stopped:

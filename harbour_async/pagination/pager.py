@@ -45,7 +45,7 @@ class Pager(Generic[T]):
     listing: identifies resource and filters, so that a token of another listing is refused.
     order: "field ASC" or "field DESC"; None if the server's order is not known.
     page_size: records a page, 1 to 100.
-    max_items: stop after so many records; no proof is owed then. None: all.
+    max_items: stop after so many records; the listing is not proved then. None: all.
     concurrency: pages that may be on their way, or read ahead, at a time.
     complete: prove the listing complete where its order allows.
     resume: a ``resume_token`` to go on from.
@@ -258,7 +258,7 @@ class Pager(Generic[T]):
             raise ConfigurationError("resume: this token is damaged") from error
 
     def _unprovable(self, order: str | None) -> str | None:
-        """Why no proof is owed, or None (docs/completeness.md, "What is not promised")."""
+        """Why nothing can be proved, or None (docs/completeness.md, "What is not promised")."""
         if not self._complete:
             return "no proof was asked for"
         if order is None:
