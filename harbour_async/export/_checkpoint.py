@@ -48,8 +48,8 @@ class Checkpoint:
     """``offset`` and ``invalid_offset`` are the bytes of the two spools that count.
 
     ``report`` is the account of all runs; ``walked`` says that the listing was read to its end,
-    ``unproved`` that its proof failed, ``sent`` when requests were sent that may still count against
-    the limit (seconds since 1970).
+    ``unproved`` that its proof failed, ``sent`` when requests were sent that may still count
+    against the limit (seconds since 1970).
     """
 
     asked: Asked
