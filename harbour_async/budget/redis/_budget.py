@@ -85,6 +85,7 @@ class RedisBudget(Budget):
         from harbour_async.budget.redis._ledger import RedisLedger
         from harbour_async.budget.redis._store import RedisStore
 
+        # A slot is leased for the longest attempt, and comes back if its process dies.
         bound = _check(limit, attempt, on_unavailable, processes)
         cap = positive("max_pause", max_pause)
         store = RedisStore(url, key)

@@ -78,6 +78,8 @@ class FallbackLedger:
                 return await self._remote.reserve()
             except APIConnectionError:
                 self._go()
+        # The others may have used the whole limit just before Redis went away, so nothing is sent
+        # for a window first. Then each process has its share.
         # One's own slot first: it is free to give back, and Redis is asked only when it is of use.
         await asyncio.sleep(max(0.0, self._quiet_until - self._time()))
         own = await self._own.reserve()
@@ -107,6 +109,8 @@ class FallbackLedger:
             self._next_probe = self._time() + PROBE
             return None
         now = self._time()
+        # The others notice a little later that Redis is back, and use their shares until then. So
+        # for a while a send needs both: a slot in Redis and one of the share.
         if self._back_since is None:
             self._back_since = now
         elif now - self._back_since > self._overlap:
