@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from attrs import define
@@ -22,3 +23,10 @@ class Rows(Generic[T]):
     ids: list[str | None]
     keys: list[int | None]
     total: int
+
+
+def picked(values: Sequence[T], positions: Sequence[int]) -> list[T]:
+    """The values at ``positions``. Mostly these are one run, and a slice is the quicker way."""
+    if isinstance(positions, range):
+        return list(values[positions.start : positions.stop])
+    return [values[i] for i in positions]

@@ -7,6 +7,7 @@ from typing import cast
 
 from attrs import frozen
 
+from harbour_async._rows import picked
 from harbour_async.pagination._cursor import Cursor
 from harbour_async.pagination._snapshot import Snapshot
 
@@ -32,8 +33,8 @@ class Taken:
         ``known`` is where an earlier walk stood, if this one goes back before it.
         """
         beyond = cursor.beyond(snapshot)
-        keys = [cast(int, snapshot.keys[i]) for i in beyond]
-        ids = [cast(str, snapshot.ids[i]) for i in beyond]
+        keys = cast(list[int], picked(snapshot.keys, beyond))
+        ids = cast(list[str], picked(snapshot.ids, beyond))
         if known is None:
             return cls(cursor, keys, ids, beyond, range(1, len(beyond) + 1))
         new = [n for n, i in enumerate(ids) if keys[n] != known.key or i not in known.ties]

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from attrs import frozen
 
 from harbour_async._report import PagingReport
-from harbour_async._rows import Rows
+from harbour_async._rows import Rows, picked
 from harbour_async.errors import HarbourError, IncompleteListingError, RequestInfo
 from harbour_async.models import InvalidRecord
 from harbour_async.pagination import _token
@@ -199,10 +199,7 @@ class Walk(Generic[T]):
         most = self._options.max_items
         if most is not None:
             most -= self._yielded
-        new = decision.rows
-        # Mostly they are one run, and a slice is the quicker way.
-        run = items[new.start : new.stop] if isinstance(new, range) else None
-        chosen = [items[i] for i in new] if run is None else run
+        chosen = picked(items, decision.rows)
         self.batch = Batch(chosen, most, self._options.on_invalid)
         if self.batch.rows < len(chosen) and not self.batch.error:
             self._stopped = AT_MAX_ITEMS

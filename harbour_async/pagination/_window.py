@@ -45,8 +45,13 @@ def reaching(target: int, place: int, size: int) -> Window:
     before ``place``.
     """
     target = max(0, target)
-    best = max((aligned(target, n) for n in range(1, size + 1)), key=lambda w: (w.end, w.size))
-    while best.end <= place and size < LARGEST:
+    # The window of size n that shows ``target`` ends n - target % n behind it. Larger sizes come
+    # first: of windows that reach equally far, the largest shows the most.
+    reach = [n - target % n for n in range(size, 0, -1)]
+    furthest = max(reach)
+    best = size - reach.index(furthest)
+    while target + furthest <= place and size < LARGEST:
         size += 1
-        best = max(best, aligned(target, size), key=lambda w: w.end)
-    return best
+        if size - target % size > furthest:
+            best, furthest = size, size - target % size
+    return aligned(target, best)
