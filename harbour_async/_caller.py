@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve, frozen
@@ -84,30 +84,22 @@ class Caller:
         if self.read_only and request.method != "GET":
             raise ConfigurationError(f"this session is read-only: {request.info} was not sent")
         with self.emitter.begin(request.method, request.template, priority) as events:
-            return await self._carry_out(Call(request), events, read, priority, deadline)
+            return await self._carry_out(Call(request, priority, deadline), events, read)
 
-    async def _carry_out(
-        self,
-        call: Call,
-        events: CallEvents,
-        read: Callable[[Call], T],
-        priority: Priority,
-        deadline: float | None,
-    ) -> T:
+    async def _carry_out(self, call: Call, events: CallEvents, read: Callable[[Call], T]) -> T:
+        first: list[HarbourError] = []  # the error of the first attempt, if it failed
         failure: Exception
         try:
-            async with asyncio.timeout_at(deadline) as call.guard:
+            async with asyncio.timeout_at(call.deadline) as call.guard:
                 self.life.enter(call)
                 try:
-                    await retried(
-                        lambda: self._attempt(call, events, priority, deadline),
-                        method=call.request.method,
-                        policy=self.retry,
-                        deadline=deadline,
-                        pause=lambda seconds: self._pause(seconds, events),
-                        on_retry=events.retries,
-                        closed=lambda: self.life.closed,
-                    )
+                    # What succeeds at once, and most does, does not pay for retrying.
+                    try:
+                        await self._attempt(call, events)
+                    except HarbourError as error:
+                        first.append(error)
+                    if first:
+                        await self._retry(first.pop(), call, events)
                 finally:
                     self.life.leave(call)
                 return read(call)
@@ -123,13 +115,23 @@ class Caller:
         finally:
             del failure  # or it and this frame would keep each other
 
-    async def _attempt(
-        self, call: Call, events: CallEvents, priority: Priority, deadline: float | None
-    ) -> None:
+    def _retry(self, first: HarbourError, call: Call, events: CallEvents) -> Awaitable[None]:
+        return retried(
+            first,
+            lambda: self._attempt(call, events),
+            method=call.request.method,
+            policy=self.retry,
+            deadline=call.deadline,
+            pause=lambda seconds: self._pause(seconds, events),
+            on_retry=events.retries,
+            closed=lambda: self.life.closed,
+        )
+
+    async def _attempt(self, call: Call, events: CallEvents) -> None:
         """One attempt begins and ends here; raises APIStatusError for an answer other than 2xx."""
         self.life.check_open()
         events.waits()
-        slot = await self.budget.acquire(priority, deadline=deadline)
+        slot = await self.budget.acquire(call.priority, deadline=call.deadline)
         wait = events.has_its_turn()
         try:
             self.life.check_open()  # it may have been closed meanwhile

@@ -12,25 +12,38 @@ from harbour_async.errors import ConfigurationError, SessionClosedError
 if TYPE_CHECKING:
     from harbour_async._transport import Answer
     from harbour_async._wire import Request
+    from harbour_async.settings import Priority
 
 _PATIENCE = 1.0
 """Seconds for calls to end once they were woken; only code of the caller's can take long."""
 
 
 class Call:
-    """One call: its request, and how far it has come.
+    """One call: its request, lane and deadline (in the loop's time), and how far it has come.
 
     ``guard`` is the timeout around all of it. It fires at the deadline, and when the session is
     closed: that wakes the call wherever it waits.
     """
 
-    __slots__ = ("_progress", "_sent", "answer", "attempts", "began", "guard", "request")
+    __slots__ = (
+        "_progress",
+        "_sent",
+        "answer",
+        "attempts",
+        "began",
+        "deadline",
+        "guard",
+        "priority",
+        "request",
+    )
 
     answer: Answer
     guard: asyncio.Timeout
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, priority: Priority, deadline: float | None) -> None:
         self.request: Request = request
+        self.priority: Priority = priority
+        self.deadline: float | None = deadline
         self.attempts: int = 0
         self.began: float = asyncio.get_running_loop().time()
         self._progress: Progress | None = None

@@ -40,6 +40,7 @@ class AlreadyDeletedError(HarbourError):
 
 
 async def retried(
+    first: HarbourError,
     attempt: Callable[[], Awaitable[T]],
     *,
     method: str,
@@ -49,17 +50,14 @@ async def retried(
     closed: Callable[[], bool] = lambda: False,
     on_retry: OnRetry = lambda error, delay: None,  # noqa: ARG005
 ) -> T:
-    """Try until that succeeds or there is no point in going on.
+    """Go on after an attempt failed with ``first``, until one succeeds or there is no point.
 
     Raises the last error. ``deadline`` is in the loop's time: a wait that would pass it is not
     begun. ``pause`` is told the seconds for which a 429 stops the session, and answers for how
     many it does; the next ``attempt`` has to respect that. Nothing is begun once ``closed``.
     """
-    try:
-        return await attempt()
-    except HarbourError as error:
-        failures = [error]  # the happy path pays for no loop; backoff is told of it as attempt one
-
+    failures = [first]  # backoff is told of it as attempt one
+    del first  # or its traceback and this frame would keep each other
     judge = _Judge(method, policy, deadline, pause, closed, on_retry)
 
     @backoff.on_exception(

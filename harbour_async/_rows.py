@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from attrs import define
+from attrs import define, field
+
+from harbour_async.models import InvalidRecord
 
 T = TypeVar("T")
 
@@ -16,13 +18,17 @@ class Rows(Generic[T]):
 
     ``ids[i]`` and ``keys[i]`` belong to ``items[i]``: the record's own id (None if the server
     sent none), and the moment that the listing is ordered by, in microseconds since 1970 UTC (None
-    if it sent none).
+    if it sent none). ``invalid`` tells whether any of the items is an ``InvalidRecord``.
     """
 
     items: list[T]
     ids: list[str | None]
     keys: list[int | None]
     total: int
+    invalid: bool = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.invalid = InvalidRecord in map(type, self.items)
 
 
 def picked(values: Sequence[T], positions: Sequence[int]) -> list[T]:

@@ -103,8 +103,7 @@ class FakeApi:
         priority: Priority,
         deadline: float | None,
     ) -> Any:
-        del deadline
-        call = Call(request)
+        call = Call(request, priority, deadline)
         try:
             async with asyncio.timeout(None) as call.guard:
                 body = await self._sent(call, priority)

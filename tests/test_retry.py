@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -49,10 +49,27 @@ class Sends:
         self.paused.append(seconds)
         return min(seconds, self.longest_pause)
 
-    def run(
-        self, *, method: str = "GET", policy: Retry = POLICY, deadline: float | None = None
-    ) -> Awaitable[str]:
-        return retried(self, method=method, policy=policy, deadline=deadline, pause=self.pause)
+    async def run(
+        self,
+        *,
+        method: str = "GET",
+        policy: Retry = POLICY,
+        deadline: float | None = None,
+        closed: Callable[[], bool] = lambda: False,
+    ) -> str:
+        try:
+            return await self()
+        except HarbourError as error:
+            first = error
+        return await retried(
+            first,
+            self,
+            method=method,
+            policy=policy,
+            deadline=deadline,
+            pause=self.pause,
+            closed=closed,
+        )
 
 
 @virtual_time
@@ -215,12 +232,5 @@ async def test_a_429_longer_than_any_budget_pauses_is_waited_for_all_the_same() 
 async def test_nothing_is_sent_again_once_the_session_is_closed() -> None:
     sends = Sends(status(InternalServerError, 503))
     with pytest.raises(InternalServerError):
-        await retried(
-            sends,
-            method="GET",
-            policy=POLICY,
-            deadline=None,
-            pause=sends.pause,
-            closed=lambda: True,
-        )
+        await sends.run(closed=lambda: True)
     assert len(sends.at) == 1

@@ -117,7 +117,9 @@ class WireConverter(Converter):
         self, body: bytes, cls: type[R], key: str, keep_invalid: bool
     ) -> Rows[Any]:
         envelope, texts = self._envelope(body, cls)
-        rows = Rows[Any](items=[], ids=[], keys=[], total=0)
+        items: list[Any] = []
+        ids: list[str | None] = []
+        keys: list[int | None] = []
         invalid = 0
         for index, text in enumerate(texts):
             item, record_id, moment = self._row(bytes(text), cls, key, f"$.items[{index}]")
@@ -125,11 +127,10 @@ class WireConverter(Converter):
                 invalid += 1
                 if not keep_invalid or invalid > LARGEST_PAGE:
                     raise item.error
-            rows.items.append(item)
-            rows.ids.append(record_id)
-            rows.keys.append(None if moment is None else rules.micros(moment))
-        rows.total = self._numbers(envelope, cls).total
-        return rows
+            items.append(item)
+            ids.append(record_id)
+            keys.append(None if moment is None else rules.micros(moment))
+        return Rows(items, ids, keys, self._numbers(envelope, cls).total)
 
     def _row(
         self, body: bytes, cls: type[R], key: str, path: str

@@ -23,6 +23,7 @@ class Batch(Generic[T]):
     reader has done with is freed before the next one is made.
 
     rows: the new records of an answer; ``most`` of them at most are given.
+    invalid: whether any of the rows may be an ``InvalidRecord``.
     on_invalid: what to give instead of an invalid record (None: nothing), or "keep" it, or "raise"
         its error. What is raised is kept in ``error`` until all that stands before has been given.
     """
@@ -32,12 +33,14 @@ class Batch(Generic[T]):
         rows: Sequence[T],
         most: int | None = None,
         on_invalid: OnInvalid = "keep",
+        *,
+        invalid: bool = False,
     ) -> None:
         self.rows: int = len(rows)
         self.error: BaseException | None = None
         self._ends: Sequence[int] = range(1, self.rows + 1)
         self._invalid: list[int] = []  # how many rows are passed once each of these has been
-        if InvalidRecord in map(type, rows):
+        if invalid:
             rows = self._replaced(rows, on_invalid)
         if most is not None and len(rows) > most:
             rows = rows[:most]

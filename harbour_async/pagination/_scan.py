@@ -123,15 +123,11 @@ class Scan:
         positions = range(first, len(snapshot.ids))
         ids = snapshot.ids[first:]
         plain = self._identity is None and self._start.key is None and None not in ids
-        new = set(map(hash, ids)) if plain else set()
-        if (
-            plain
-            and len(new) == len(ids)
-            and new.isdisjoint(self._met)
-            and new.isdisjoint(self._seen)
-        ):
-            self._met |= new  # all of them at once, mostly
-            return positions
+        if plain and len(set(ids)) == len(ids):
+            fingerprints = list(map(hash, ids))
+            if self._met.isdisjoint(fingerprints) and self._seen.isdisjoint(fingerprints):
+                self._met.update(fingerprints)  # all of them at once, mostly
+                return positions
         return [i for i in positions if self._new(snapshot.keys[i], snapshot.ids[i])]
 
     def _new(self, key: int | None, record_id: str | None) -> bool:

@@ -188,19 +188,19 @@ class Walk(Generic[T]):
             self._prefetcher.put_back(fetched)
         if decision.first:
             self._prefetcher.send(decision.first, first=True)
-        self._hand_out(decision, rows.items)
+        self._hand_out(decision, rows)
         if not decision.again:
             self._dropped += len(rows.items) - len(decision.rows)
             rows.items = []  # the event loop still has the task, and so these rows
 
-    def _hand_out(self, decision: Decision, items: list[T]) -> None:
+    def _hand_out(self, decision: Decision, rows: Rows[T]) -> None:
         self._yielded += self.batch.given
         self._invalid += self.batch.invalid
         most = self._options.max_items
         if most is not None:
             most -= self._yielded
-        chosen = picked(items, decision.rows)
-        self.batch = Batch(chosen, most, self._options.on_invalid)
+        chosen = picked(rows.items, decision.rows)
+        self.batch = Batch(chosen, most, self._options.on_invalid, invalid=rows.invalid)
         if self.batch.rows < len(chosen) and not self.batch.error:
             self._stopped = AT_MAX_ITEMS
         self._pages += bool(self.batch.count)
@@ -240,7 +240,7 @@ def _refuse_unplaced(rows: Rows[Any]) -> None:
 
     Others are refused when their turn comes, after what stands before them.
     """
-    if InvalidRecord in map(type, rows.items):
+    if rows.invalid:
         for item, record_id, key in zip(rows.items, rows.ids, rows.keys, strict=True):
             if isinstance(item, InvalidRecord) and (record_id is None or key is None):
                 raise item.error

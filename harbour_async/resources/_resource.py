@@ -78,18 +78,31 @@ class Resource:
         body: bytes | None = None,
     ) -> Awaitable[T]:
         """The answer for a single object, under whichever spelling the server knows."""
-        escaped = segment(f"{self.singular}_id", object_id)
-        lane = self._caller.lane(priority, Priority.INTERACTIVE)
-        deadline = self._caller.deadline(timeout)
-
-        def ask(spelling: str) -> Awaitable[T]:
-            pattern = f"{spelling}/{{{self.singular}_id}}"
-            request = Request(method, f"{spelling}/{escaped}", body=body, pattern=pattern)
-            read = _body_read_by(decode)
-            return self._caller.call(request, read, priority=lane, deadline=deadline)
-
+        ask = partial(
+            self._ask,
+            method,
+            segment(f"{self.singular}_id", object_id),
+            body,
+            _body_read_by(decode),
+            self._caller.lane(priority, Priority.INTERACTIVE),
+            self._caller.deadline(timeout),
+        )
         known = self._spellings.get((self.plural, method))
         return self._try_both(method, ask) if known is None else ask(known)
+
+    def _ask(
+        self,
+        method: str,
+        escaped_id: str,
+        body: bytes | None,
+        read: Callable[[Call], T],
+        priority: Priority,
+        deadline: float | None,
+        spelling: str,
+    ) -> Awaitable[T]:
+        pattern = f"{spelling}/{{{self.singular}_id}}"
+        request = Request(method, f"{spelling}/{escaped_id}", body=body, pattern=pattern)
+        return self._caller.call(request, read, priority=priority, deadline=deadline)
 
     async def _try_both(self, method: str, ask: Callable[[str], Awaitable[T]]) -> T:
         try:
@@ -187,13 +200,17 @@ class Resource:
 
 
 def _body_read_by(decode: Callable[[bytes], T]) -> Callable[[Call], T]:
-    return lambda call: decode(json_text(call.answer.body))
+    return partial(_read_body, decode)
+
+
+def _read_body(decode: Callable[[bytes], T], call: Call) -> T:
+    return decode(json_text(call.answer.body))
 
 
 def _rows(decode: Callable[[bytes], Rows[Any]], call: Call) -> Rows[Any]:
     """A page whose invalid records say which request they came with."""
-    rows = _body_read_by(decode)(call)
-    if InvalidRecord in map(type, rows.items):
+    rows = _read_body(decode, call)
+    if rows.invalid:
         for item in rows.items:
             if isinstance(item, InvalidRecord):
                 named(item.error, call)
