@@ -72,6 +72,14 @@ async def test_every_request_carries_the_key_and_the_content_type() -> None:
     assert headers["User-Agent"].startswith("harbour-async/")
 
 
+async def test_a_large_body_is_sent_whole_each_time() -> None:
+    fields = {"text": "é" * 2_000_000}
+    async with talking(script(answer(503), answer(200, RECORD))) as (harbour, server):
+        await harbour.request("PUT", "webhooks/w", json=fields)
+    assert [json.loads(heard.body) for heard in server.heard] == [fields, fields]
+    assert all(heard.headers["Content-Type"] == "application/json" for heard in server.heard)
+
+
 TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 529, 530]
 
 
@@ -433,3 +441,34 @@ async def test_a_cancelled_call_leaves_no_connection_behind(said: bytes | None) 
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+
+async def test_an_upload_is_ended_once_the_server_has_answered_without_reading_it() -> None:
+    received: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    answered = asyncio.Event()
+    refusal = answer(413, b'{"message": "too large"}')
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(refusal)
+        await answered.wait()
+        count = 0
+        try:
+            while chunk := await reader.read(1 << 16):
+                count += len(chunk)
+        except ConnectionError:
+            pass
+        received.set_result(count)
+        writer.close()
+
+    large = "x" * 32_000_000
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2"
+        async with HarbourSession(KEY, base_url=url, rate_limit=RateLimit.unlimited()) as harbour:
+            with pytest.raises(APIStatusError) as caught:
+                await harbour.request("PUT", "webhooks/w", json={"text": large})
+            assert caught.value.status == 413
+            answered.set()
+            async with asyncio.timeout(30):
+                assert await received < len(large)

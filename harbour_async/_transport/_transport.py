@@ -6,6 +6,7 @@ Foreign exceptions end here.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from harbour_async._keys import Secret
     from harbour_async._wire import Request
     from harbour_async.settings import Network, Timeout
+
+
+_LARGE_BODY = 1 << 16
+"""Bytes; a body above that is sent in parts."""
 
 
 class Slot(Protocol):
@@ -111,7 +116,7 @@ class Transport:
         response = await self._session(request.method).request(
             request.method,
             request.url(self.base_url),
-            data=request.body,
+            data=_data(request.body),
             # Not among the session's headers: aiohttp would show those to a proxy.
             headers={"x-api-key": secret.reveal(), **self._proxy_headers},
             # A redirect would carry the key to wherever it points.
@@ -166,6 +171,12 @@ class Transport:
             session.detach()
             pool.abandon()
         self._sessions.clear()
+
+
+def _data(body: bytes | None) -> bytes | io.BytesIO | None:
+    # aiohttp writes bytes in one piece, and warns about more than a megabyte. It reads a file in
+    # small parts, and lets others have their turn in between.
+    return io.BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body
 
 
 @lru_cache
