@@ -102,13 +102,13 @@ def test_imports_point_down(room: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize(("room", "path"), modules(), ids=lambda value: getattr(value, "stem", ""))
-def test_each_dependency_is_known_in_one_place(room: str, path: Path) -> None:
+def test_each_dependency_is_imported_in_one_place(room: str, path: Path) -> None:
     for name in imports(path):
         owners = OWNERS.get(name.split(".")[0])
         assert owners is None or room in owners, f"{room} imports {name}"
 
 
-def test_the_public_names_are_sorted_and_there() -> None:
+def test_the_public_names_are_sorted_and_exist() -> None:
     names = harbour_async.__all__
     assert names == sorted(names)
     assert all(hasattr(harbour_async, name) for name in names)
@@ -139,7 +139,7 @@ WebhookReceipt WireConverter from_dict from_json to_dict to_json
 """
 
 
-def test_the_public_names_are_these() -> None:
+def test_the_public_names_are_those_listed_here() -> None:
     assert set(harbour_async.__all__) == set(PUBLIC.split())
 
 

@@ -52,7 +52,7 @@ def saying(said: bytes) -> Handler:
 
 
 @pytest.mark.parametrize("status", [200, 503])
-async def test_a_body_without_end_is_given_up_at_the_limit(status: int) -> None:
+async def test_a_body_without_end_is_refused_at_the_limit(status: int) -> None:
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     writing = asyncio.Event()
 
@@ -82,7 +82,7 @@ async def test_a_body_without_end_is_given_up_at_the_limit(status: int) -> None:
     assert str(caught.value.request) == "GET /verifications/VERIFICATION-1"
 
 
-async def test_a_compressed_bomb_is_given_up_without_its_memory() -> None:
+async def test_a_compressed_bomb_is_refused_in_bounded_memory() -> None:
     bomb = gzip.compress(b" " * (64 * MEBIBYTE), 1)
     said = answer(200, bomb, Content_Encoding="gzip")
     async with talking(saying(said), max_response_bytes=2 * MEBIBYTE) as (harbour, server):
@@ -111,7 +111,7 @@ async def test_a_body_of_exactly_the_limit_is_read() -> None:
         {f"X_{n}": "x" * 32 for n in range(800)},
     ],
 )
-async def test_headers_of_32_kibibytes_are_simply_read(headers: dict[str, str]) -> None:
+async def test_headers_of_32_kibibytes_are_read(headers: dict[str, str]) -> None:
     async with talking(saying(answer(200, RECORD, **headers))) as (harbour, server):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
     assert len(server.heard) == 1
@@ -124,7 +124,7 @@ async def test_headers_without_end_are_an_error() -> None:
             await harbour.verifications.get("VERIFICATION-1")
 
 
-async def test_a_byte_order_mark_is_no_obstacle_to_any_decoder() -> None:
+async def test_every_decoder_ignores_a_byte_order_mark() -> None:
     page = b'{"items": [{"verification_id": "V", "created_at": "1"}], "total": 1}'
 
     async def marked(heard: Heard) -> bytes:
@@ -160,7 +160,7 @@ async def test_a_decode_error_names_request_and_kind_of_body(
 
 
 @pytest.mark.parametrize("informational", [100, 102, 103])
-async def test_informational_answers_are_passed_over(informational: int) -> None:
+async def test_informational_answers_are_skipped(informational: int) -> None:
     said = f"HTTP/1.1 {informational} X\r\nLink: <x>\r\n\r\n".encode() * 3 + answer(200, RECORD)
     async with talking(saying(said)) as (harbour, _):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
@@ -186,7 +186,7 @@ async def test_informational_answers_are_passed_over(informational: int) -> None
         answer(200, RECORD, Content_Encoding="gzip"),
     ],
 )
-async def test_any_other_answer_is_one_typed_error(said: bytes) -> None:
+async def test_a_broken_answer_is_one_typed_error(said: bytes) -> None:
     async def handler(_: Heard) -> bytes | None:
         return said if len(server.heard) < 2 else None
 
@@ -196,7 +196,7 @@ async def test_any_other_answer_is_one_typed_error(said: bytes) -> None:
         assert caught.value.request is not None
 
 
-async def test_a_post_never_goes_over_a_connection_that_was_idle() -> None:
+async def test_a_post_is_never_sent_over_a_connection_that_was_idle() -> None:
     async def handler(_: Heard) -> bytes:
         return answer(200, b'{"webhook_id": "wb_1"}')
 

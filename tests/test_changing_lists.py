@@ -58,7 +58,7 @@ ORDERS = ["created_at DESC", "created_at ASC"]
 @pytest.mark.parametrize(
     ("deleted", "inserted", "dearest"), [(0, 0, 1.2), (0, 5, 1.3), (5, 5, 1.6), (20, 20, 3.0)]
 )
-async def test_what_was_there_throughout_is_yielded_once(
+async def test_records_that_exist_throughout_are_yielded_once(
     order: str, between: bool, ties: int, late: bool, deleted: int, inserted: int, dearest: float
 ) -> None:
     async with changing(deleted, inserted, ties=ties, between=between, late=late) as (
@@ -78,7 +78,7 @@ async def test_what_was_there_throughout_is_yielded_once(
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_walk_in_two_parts_keeps_the_promise_of_one(order: str) -> None:
+async def test_a_walk_in_two_parts_is_as_complete_as_one(order: str) -> None:
     async with changing(5, 5, records=700) as (harbour, sandbox):
         before = set(sandbox.verification_ids())
         seen = []
@@ -99,7 +99,7 @@ async def test_a_walk_in_two_parts_keeps_the_promise_of_one(order: str) -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("every", [1, 3])
-async def test_deleting_what_one_is_given_loses_nothing(order: str, every: int) -> None:
+async def test_deleting_records_as_they_are_yielded_loses_none(order: str, every: int) -> None:
     async with changing(0, 0, records=330) as (harbour, sandbox):
         expected = set(sandbox.verification_ids())
         seen = []
@@ -111,7 +111,7 @@ async def test_deleting_what_one_is_given_loses_nothing(order: str, every: int) 
         assert len(sandbox.verification_ids()) == 330 - 330 // every
 
 
-async def test_an_error_in_mid_walk_carries_the_token_to_go_on_with() -> None:
+async def test_an_error_in_mid_walk_carries_the_resume_token() -> None:
     async with changing(3, 3, records=700) as (harbour, sandbox):
         before = set(sandbox.verification_ids())
         seen: list[str] = []
@@ -128,7 +128,7 @@ async def test_an_error_in_mid_walk_carries_the_token_to_go_on_with() -> None:
         assert len(seen) == len(set(seen))
 
 
-async def test_changes_go_on_although_the_last_record_and_a_page_of_others_changed_again() -> None:
+async def test_changes_resume_after_the_last_record_and_a_page_of_others_changed_again() -> None:
     async with changing(0, 0, records=500) as (harbour, sandbox):
         newest = sandbox.insert(200)
         pager = harbour.verifications.changes(datetime(2020, 1, 1, tzinfo=UTC))

@@ -82,7 +82,7 @@ async def closed_under(task: asyncio.Task[Any]) -> SessionClosedError:
 
 
 @pytest.mark.parametrize("handler", [silence, one_byte])
-async def test_who_waits_for_an_answer_is_woken(handler: Handler) -> None:
+async def test_closing_wakes_a_call_that_waits_for_an_answer(handler: Handler) -> None:
     async with talking(handler) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: server.heard)
@@ -93,7 +93,7 @@ async def test_who_waits_for_an_answer_is_woken(handler: Handler) -> None:
     assert error.attempts == 1
 
 
-async def test_who_sleeps_between_attempts_is_woken() -> None:
+async def test_closing_wakes_a_call_that_sleeps_between_attempts() -> None:
     async def fail(_: Heard) -> bytes:
         return answer(503)
 
@@ -105,7 +105,7 @@ async def test_who_sleeps_between_attempts_is_woken() -> None:
         assert (await closed_under(task)).sent
 
 
-async def test_who_waits_in_a_pause_is_woken() -> None:
+async def test_closing_wakes_a_call_that_waits_in_a_pause() -> None:
     async def fail(_: Heard) -> bytes:
         return answer(429, Retry_After="100")
 
@@ -117,7 +117,7 @@ async def test_who_waits_in_a_pause_is_woken() -> None:
     assert not error.sent  # a 429 turned it away
 
 
-async def test_who_waits_for_its_own_budget_is_woken() -> None:
+async def test_closing_wakes_a_call_that_waits_for_the_sessions_budget() -> None:
     async with talking(said, rate_limit=RateLimit(1, 3600)) as (harbour, server):
         await get(harbour)
         task = asyncio.ensure_future(get(harbour))
@@ -129,7 +129,9 @@ async def test_who_waits_for_its_own_budget_is_woken() -> None:
     assert len(server.heard) == 1
 
 
-async def test_who_waits_for_a_shared_budget_is_woken_and_the_budget_lives_on() -> None:
+async def test_closing_wakes_a_call_that_waits_for_a_shared_budget_and_keeps_the_budget_open() -> (
+    None
+):
     budget = Budget(RateLimit(1, 3600))
     async with talking(said, budget=budget) as (harbour, _):
         await get(harbour)
@@ -144,7 +146,7 @@ async def test_who_waits_for_a_shared_budget_is_woken_and_the_budget_lives_on() 
     await budget.aclose()
 
 
-async def test_who_waits_for_a_connection_of_the_pool_is_woken() -> None:
+async def test_closing_wakes_a_call_that_waits_for_a_connection_of_the_pool() -> None:
     async with talking(silence, max_connections=1) as (harbour, server):
         tasks = [asyncio.ensure_future(get(harbour)) for _ in range(3)]
         await until(lambda: server.heard)
@@ -153,7 +155,7 @@ async def test_who_waits_for_a_connection_of_the_pool_is_woken() -> None:
     assert sorted(error.sent for error in errors) == [False, False, True]
 
 
-async def test_who_waits_for_the_key_is_woken() -> None:
+async def test_closing_wakes_a_call_that_waits_for_the_key() -> None:
     asked = asyncio.Event()
 
     async def never() -> str:
@@ -169,7 +171,7 @@ async def test_who_waits_for_the_key_is_woken() -> None:
     assert harbour.budget.snapshot().used == 0
 
 
-async def test_a_walk_under_way_is_woken() -> None:
+async def test_closing_wakes_a_walk() -> None:
     async with talking(silence) as (harbour, server):
         task = asyncio.ensure_future(harbour.verifications.list().to_list())
         await until(lambda: server.heard)
@@ -180,7 +182,7 @@ async def test_a_walk_under_way_is_woken() -> None:
     assert error.resume_token
 
 
-async def test_leaving_async_with_wakes_everybody_and_leaves_no_task() -> None:
+async def test_leaving_async_with_wakes_every_call_and_leaves_no_task() -> None:
     async with raw_server(silence) as server:
         async with HarbourSession(KEY, base_url=server.url, timeout=FOREVER) as harbour:
             tasks = [asyncio.ensure_future(get(harbour)) for _ in range(5)]
@@ -190,7 +192,7 @@ async def test_leaving_async_with_wakes_everybody_and_leaves_no_task() -> None:
         assert harbour.budget.snapshot().used == 5
 
 
-async def test_with_grace_what_is_on_its_way_finishes_and_what_waits_is_refused() -> None:
+async def test_with_grace_sent_requests_finish_and_waiting_calls_are_refused() -> None:
     go_on = asyncio.Event()
 
     async def slow(_: Heard) -> bytes:
@@ -212,7 +214,7 @@ async def test_with_grace_what_is_on_its_way_finishes_and_what_waits_is_refused(
         await closing
 
 
-async def test_grace_ends() -> None:
+async def test_a_call_that_is_not_answered_within_the_grace_ends_with_an_error() -> None:
     async with talking(silence) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: server.heard)
@@ -252,7 +254,7 @@ async def test_in_grace_a_failure_is_raised_instead_of_retried() -> None:
     assert len(server.heard) == 1
 
 
-async def test_cancelling_a_closing_in_grace_closes_all_the_same() -> None:
+async def test_a_closing_that_is_cancelled_in_its_grace_still_closes_the_session() -> None:
     async with talking(silence) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: server.heard)
@@ -265,7 +267,7 @@ async def test_cancelling_a_closing_in_grace_closes_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("grace", [-1, "1", True, float("nan")])
-async def test_a_grace_that_makes_no_sense_is_refused(grace: Any) -> None:
+async def test_a_grace_that_is_not_a_duration_is_refused(grace: Any) -> None:
     async with HarbourSession(KEY) as harbour:
         with pytest.raises(ConfigurationError):
             await harbour.aclose(grace=grace)
@@ -274,7 +276,7 @@ async def test_a_grace_that_makes_no_sense_is_refused(grace: Any) -> None:
 # -- event loops and processes ---------------------------------------------------------------
 
 
-def test_a_session_in_a_second_loop_says_so_and_what_to_do() -> None:
+def test_use_in_a_second_loop_is_an_error_that_says_what_to_do() -> None:
     first = asyncio.new_event_loop()
 
     async def in_first() -> tuple[HarbourSession, Any]:

@@ -104,7 +104,9 @@ async def test_three_runs_follow_changes_and_deletions(
     assert len(set(events)) == len(events) == 6
 
 
-async def test_what_is_not_proved_marks_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+async def test_a_listing_that_is_not_proved_marks_no_record_as_deleted(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
     warehouse = Warehouse("duckdb", tmp_path)
     await warehouse.load(sandbox)
     before = warehouse.verifications()

@@ -73,7 +73,7 @@ def prose(document: Path) -> str:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_links_lead_to_files_and_headings_that_are_there(document: Path) -> None:
+def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)", prose(document)):
         if "://" in target:
             continue
@@ -90,17 +90,17 @@ def headings(document: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_files_that_are_named_in_the_text_are_there(document: Path) -> None:
+def test_files_that_are_named_in_the_text_exist(document: Path) -> None:
     for name in re.findall(r"`((?:docs|examples|tests)/[\w./-]+)`", prose(document)):
         assert (ROOT / name).exists(), f"{name}: no such file"
 
 
-def test_the_readme_links_to_nothing_that_a_package_index_does_not_have() -> None:
+def test_every_link_of_the_readme_works_on_a_package_index() -> None:
     targets = re.findall(r"\]\(([^)\s]+)", prose(ROOT / "README.md"))
     assert [target for target in targets if not target.startswith("https://")] == []
 
 
-def test_the_site_leads_to_every_page() -> None:
+def test_every_page_is_in_the_sites_navigation() -> None:
     index = (ROOT / "docs/index.md").read_text("utf-8").splitlines()
     pages = [page.relative_to(ROOT / "docs") for page in (ROOT / "docs").rglob("*.md")]
     listed = {str(page.with_suffix("")) for page in pages} & set(index)
@@ -128,17 +128,17 @@ def test_every_environment_variable_is_in_the_settings() -> None:
 @pytest.mark.parametrize(
     ("name", "drawn"), [("house.svg", diagrams.house()), ("walk.svg", diagrams.walk())]
 )
-def test_the_drawings_are_those_that_the_script_makes(name: str, drawn: str) -> None:
+def test_the_diagrams_are_those_that_the_script_makes(name: str, drawn: str) -> None:
     assert (ROOT / "docs" / name).read_text("utf-8") == drawn, "run: python docs/diagrams.py"
     ElementTree.fromstring(drawn)
 
 
-def test_the_house_is_drawn_as_its_layers_are_checked() -> None:
+def test_the_diagram_shows_the_layers_that_are_checked() -> None:
     for level, _, rooms in diagrams.HOUSE:
         assert set(rooms) <= LAYERS[level]
 
 
-async def test_an_example_that_fails_is_noticed() -> None:
+async def test_an_example_that_fails_is_reported() -> None:
     with pytest.raises(AssertionError):
         await run("assert False", {}, "here")
     with pytest.raises(ZeroDivisionError):

@@ -53,7 +53,7 @@ async def test_a_listing_is_walked_newest_first(harbour: HarbourSession, sandbox
     assert report.complete
 
 
-async def test_ascending_is_the_same_the_other_way_round(
+async def test_a_listing_in_ascending_order_is_walked_oldest_first(
     harbour: HarbourSession, sandbox: Sandbox
 ) -> None:
     records = await harbour.verifications.list(order_by="created_at ASC").to_list()
@@ -70,7 +70,7 @@ async def test_records_are_typed(harbour: HarbourSession) -> None:
     assert "Accepted" in {r.status for r in records}
 
 
-async def test_metadata_pairs_all_have_to_match(harbour: HarbourSession) -> None:
+async def test_all_metadata_pairs_have_to_match(harbour: HarbourSession) -> None:
     one = await harbour.verifications.list().first()
     assert one is not None
     assert one.verification_metadata is not None
@@ -86,14 +86,16 @@ async def test_search_finds_the_agreement_link(harbour: HarbourSession, sandbox:
     assert one.verification_id in {record.verification_id for record in found}
 
 
-async def test_a_page_is_as_the_api_counts_it(harbour: HarbourSession, sandbox: Sandbox) -> None:
+async def test_a_page_has_the_numbers_and_records_of_the_api(
+    harbour: HarbourSession, sandbox: Sandbox
+) -> None:
     page = await harbour.verifications.page(3, size=100)
     assert (page.total, page.page, page.size, page.pages) == (230, 3, 100, 3)
     assert [r.verification_id for r in page.items] == sandbox.verification_ids()[200:]
     assert (await harbour.verifications.page(99)).items == []
 
 
-async def test_a_record_is_the_same_alone_and_in_a_list(harbour: HarbourSession) -> None:
+async def test_a_record_is_the_same_from_get_and_from_a_list(harbour: HarbourSession) -> None:
     listed = await harbour.verifications.list().first()
     assert listed is not None
     alone = await harbour.verifications.get(listed.verification_id)
@@ -149,7 +151,7 @@ async def test_events_are_walked_and_got(harbour: HarbourSession) -> None:
     assert await harbour.webhooks.event(webhook.webhook_id, event.event_id) == event
 
 
-async def test_a_bare_event_for_a_list_and_a_short_webhook_are_taken() -> None:
+async def test_a_bare_event_for_a_list_and_a_short_webhook_are_accepted() -> None:
     """Both are in the guide's examples."""
     async with (
         Sandbox(webhooks=1, rate_limit=None, events_shape="bare", get_webhook="short") as sandbox,
@@ -164,7 +166,7 @@ async def test_a_bare_event_for_a_list_and_a_short_webhook_are_taken() -> None:
 
 
 @pytest.mark.parametrize("spelling", ["plural", "singular"])
-async def test_either_spelling_of_single_objects_will_do(spelling: Any) -> None:
+async def test_single_objects_are_found_under_plural_and_singular_paths(spelling: Any) -> None:
     async with (
         Sandbox(verifications=3, webhooks=1, rate_limit=None, spelling=spelling) as sandbox,
         connect(sandbox) as harbour,
@@ -196,7 +198,7 @@ async def test_two_listings_are_walked_side_by_side(harbour: HarbourSession) -> 
     assert (seen.count("v"), seen.count("w")) == (230, 3)
 
 
-async def test_leaving_the_loop_sends_nothing_more(
+async def test_leaving_the_loop_stops_the_requests(
     harbour: HarbourSession, sandbox: Sandbox
 ) -> None:
     async for _ in harbour.verifications.list(page_size=5, concurrency=4):
@@ -234,7 +236,7 @@ async def test_a_walk_ended_by_an_error_goes_on_from_its_token(
     assert seen == sandbox.verification_ids()
 
 
-async def test_changes_are_what_was_updated_since_oldest_update_first(
+async def test_changes_are_the_records_updated_since_oldest_update_first(
     harbour: HarbourSession, sandbox: Sandbox
 ) -> None:
     latest = await harbour.verifications.list(order_by="updated_at DESC").first()
@@ -320,7 +322,9 @@ async def test_an_odd_id_reaches_its_own_resource_and_no_other(
         assert all(arrival.path.count("/") == 2 for arrival in sandbox.arrivals)
 
 
-async def test_a_wrong_type_names_its_path(harbour: HarbourSession, sandbox: Sandbox) -> None:
+async def test_a_decode_error_names_the_path_of_a_wrong_type(
+    harbour: HarbourSession, sandbox: Sandbox
+) -> None:
     sandbox.fail(
         status=200,
         times=1,
@@ -342,7 +346,7 @@ class Markup(str):
         return str(self)
 
 
-async def test_subclasses_of_text_are_sent_as_what_they_are(harbour: HarbourSession) -> None:
+async def test_subclasses_of_str_are_sent_by_their_value(harbour: HarbourSession) -> None:
     receipt = await harbour.webhooks.create(
         Markup("https://example.com/hook"),
         event_types=[Markup("verification")],
@@ -356,7 +360,7 @@ async def test_subclasses_of_text_are_sent_as_what_they_are(harbour: HarbourSess
     assert (await harbour.webhooks.delete(Markup(receipt.webhook_id))).webhook_id
 
 
-async def test_any_path_can_be_asked_for(harbour: HarbourSession) -> None:
+async def test_any_path_can_be_requested(harbour: HarbourSession) -> None:
     answer = await harbour.request("GET", "verifications", params={"size": 1})
     assert (answer.status, answer.json()["total"]) == (200, 230)
     with pytest.raises(NotFoundError):

@@ -57,7 +57,7 @@ async def listed(harbour: HarbourSession) -> int:
 
 
 @pytest.mark.parametrize("get_webhook", ["object", "short"])
-async def test_it_creates_what_is_not_there_and_answers_the_whole_webhook(get_webhook: str) -> None:
+async def test_it_creates_a_missing_webhook_and_returns_all_its_fields(get_webhook: str) -> None:
     async with serving(get_webhook=get_webhook) as (harbour, sandbox):
         webhook = await harbour.webhooks.ensure(
             URL, event_types=["verification"], notification_email="ops@example.com"
@@ -104,7 +104,7 @@ async def test_it_updates_what_differs_and_leaves_the_rest_alone(options: dict[s
         assert writes(sandbox) == ["PUT"]
 
 
-async def test_nothing_given_leaves_everything_alone() -> None:
+async def test_without_fields_it_changes_nothing() -> None:
     async with serving() as (harbour, sandbox):
         await harbour.webhooks.ensure(URL, event_types=["verification"])
         sandbox.reset_log()
@@ -113,7 +113,7 @@ async def test_nothing_given_leaves_everything_alone() -> None:
         assert writes(sandbox) == []
 
 
-async def test_of_several_it_takes_the_oldest() -> None:
+async def test_of_several_webhooks_it_takes_the_oldest() -> None:
     async with serving() as (harbour, sandbox):
         oldest = await harbour.webhooks.create(URL)
         for _ in range(3):
@@ -135,13 +135,13 @@ async def test_equivalent_spellings_of_a_url_are_equal(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", OTHERS)
-async def test_similar_urls_are_others(url: str) -> None:
+async def test_similar_urls_are_not_equal(url: str) -> None:
     async with serving() as (harbour, _):
         first = await harbour.webhooks.create(URL)
         assert (await harbour.webhooks.ensure(url)).webhook_id != first.webhook_id
 
 
-async def test_it_is_found_among_hundreds() -> None:
+async def test_it_finds_a_webhook_among_hundreds() -> None:
     async with serving(webhooks=350) as (harbour, _sandbox):
         created = await harbour.webhooks.create(URL)
         assert (await harbour.webhooks.ensure(URL)).webhook_id == created.webhook_id
@@ -164,7 +164,7 @@ async def test_after_a_lost_answer_it_looks_before_it_creates_again(lose: Any) -
 
 
 @pytest.mark.parametrize("status", [200, 500, 502, 504, 409])  # 200: HTML instead of a receipt
-async def test_what_was_not_created_after_all_is_created_again(status: int) -> None:
+async def test_a_webhook_that_a_failed_post_did_not_create_is_created_again(status: int) -> None:
     async with serving() as (harbour, sandbox):
         sandbox.fail(status, method="POST", body="<h1>something else</h1>")
         await harbour.webhooks.ensure(URL)
@@ -172,7 +172,7 @@ async def test_what_was_not_created_after_all_is_created_again(status: int) -> N
         assert writes(sandbox) == ["POST", "POST"]
 
 
-async def test_what_never_works_is_raised_after_four_attempts() -> None:
+async def test_an_error_that_stays_is_raised_after_four_attempts() -> None:
     async with serving() as (harbour, sandbox):
         sandbox.drop(times=None, when="before", method="POST")
         with pytest.raises(APIConnectionError):
@@ -180,7 +180,7 @@ async def test_what_never_works_is_raised_after_four_attempts() -> None:
         assert writes(sandbox) == ["POST"] * 4
 
 
-async def test_one_that_is_deleted_before_the_update_is_created() -> None:
+async def test_a_webhook_that_is_deleted_before_the_update_is_created() -> None:
     async with serving() as (harbour, sandbox):
         first = await harbour.webhooks.create(URL, event_types=["verification"])
 
@@ -206,7 +206,7 @@ async def test_a_listing_without_proof_creates_nothing() -> None:
         assert writes(sandbox) == []
 
 
-async def test_a_webhook_that_cannot_be_read_may_be_the_one() -> None:
+async def test_a_webhook_that_cannot_be_read_raises_and_nothing_is_written() -> None:
     async with serving() as (harbour, sandbox):
         odd = {"webhook_id": "w", "created_at": 1, "destination_url": 5}
         sandbox.fail(200, method="GET", body={"items": [odd], "total": 1, "page": 1, "size": 100})
@@ -215,7 +215,7 @@ async def test_a_webhook_that_cannot_be_read_may_be_the_one() -> None:
         assert writes(sandbox) == []
 
 
-async def test_a_server_that_keeps_less_than_told_is_told_once() -> None:
+async def test_an_update_that_the_server_ignores_is_sent_once() -> None:
     """The guide calls notification_email "coming next"; a server may not know it yet."""
     async with serving() as (harbour, sandbox):
         listing = {
@@ -231,7 +231,7 @@ async def test_a_server_that_keeps_less_than_told_is_told_once() -> None:
         assert writes(sandbox) == ["PUT"]
 
 
-async def test_a_server_that_spells_urls_in_its_own_way_gets_one_webhook() -> None:
+async def test_a_server_that_respells_urls_gets_one_webhook() -> None:
     async with serving() as (harbour, sandbox):
         none = {"items": [], "total": 0, "page": 1, "size": 100}
         sandbox.fail(200, times=2, method="GET", path="/webhooks", body=none)
@@ -240,7 +240,7 @@ async def test_a_server_that_spells_urls_in_its_own_way_gets_one_webhook() -> No
         assert writes(sandbox) == ["POST"]
 
 
-async def test_its_timeout_is_for_all_of_it() -> None:
+async def test_its_timeout_covers_all_its_requests() -> None:
     async with serving(latency=0.2) as (harbour, _):
         with pytest.raises(DeadlineExceededError):
             await harbour.webhooks.ensure(URL, timeout=0.3)
@@ -276,7 +276,7 @@ async def test_a_read_only_session_finds_but_does_not_write() -> None:
         (URL, {"timeout": 0}),
     ],
 )
-async def test_what_cannot_be_used_is_refused(url: Any, options: dict[str, Any]) -> None:
+async def test_arguments_that_cannot_be_used_are_refused(url: Any, options: dict[str, Any]) -> None:
     async with serving() as (harbour, sandbox):
         with pytest.raises(ConfigurationError):
             await harbour.webhooks.ensure(url, **options)

@@ -30,7 +30,7 @@ TREE: dict[str, tuple[type[BaseException], ...]] = {
 }
 
 
-def test_the_tree_is_as_drawn() -> None:
+def test_the_tree_of_errors_is_as_documented() -> None:
     found = {
         name
         for name, value in vars(errors).items()

@@ -78,7 +78,7 @@ def names(heard: list[Any]) -> list[str]:
     return [type(event).__name__ for event in heard]
 
 
-async def test_a_call_tells_of_its_begin_its_attempt_and_its_end() -> None:
+async def test_a_call_emits_its_start_its_attempt_and_its_end() -> None:
     async with heard_by(said) as (harbour, heard, _):
         await harbour.verifications.get("VERIFICATION-1")
     started, sent, answered, ended = heard
@@ -117,7 +117,7 @@ async def test_a_call_tells_of_its_begin_its_attempt_and_its_end() -> None:
     assert 0 <= ended.budget_wait == sent.budget_wait < ended.duration
 
 
-async def test_a_retry_tells_why_and_how_long_it_waits() -> None:
+async def test_the_event_of_a_retry_has_its_reason_and_its_wait() -> None:
     async with heard_by(answering(answer(503), answer(200, RECORD))) as (harbour, heard, _):
         await harbour.verifications.get("VERIFICATION-1")
     assert names(heard) == [
@@ -137,7 +137,7 @@ async def test_a_retry_tells_why_and_how_long_it_waits() -> None:
     assert (ended.attempt, ended.status, ended.error) == (2, 200, None)
 
 
-async def test_a_429_tells_for_how_long_the_budget_is_paused() -> None:
+async def test_the_event_of_a_429_has_the_length_of_the_pause() -> None:
     refused = answer(429, Retry_After="1")
     limit = RateLimit(1000)
     async with heard_by(answering(refused, answer(200, RECORD)), rate_limit=limit) as (
@@ -186,7 +186,7 @@ async def test_a_delete_whose_answer_was_lost_ends_as_a_success() -> None:
     assert (ends[0].status, ends[0].error) == (404, None)
 
 
-async def test_a_call_that_is_cancelled_ends_all_the_same() -> None:
+async def test_a_call_that_is_cancelled_emits_its_end() -> None:
     waiting = asyncio.Event()
 
     async def never(_: Heard) -> bytes:
@@ -204,7 +204,7 @@ async def test_a_call_that_is_cancelled_ends_all_the_same() -> None:
     assert heard[2].error == heard[3].error == "CancelledError"
 
 
-async def test_a_call_that_never_gets_its_turn_tells_how_long_it_waited() -> None:
+async def test_the_end_of_a_call_that_never_gets_its_turn_has_its_wait() -> None:
     async with heard_by(said, rate_limit=RateLimit(1, 3600)) as (harbour, heard, _):
         await harbour.verifications.get("VERIFICATION-1")
         heard.clear()
@@ -221,7 +221,7 @@ async def test_a_call_that_never_gets_its_turn_tells_how_long_it_waited() -> Non
     assert 0 < heard[-1].budget_wait <= heard[-1].duration
 
 
-async def test_a_call_that_is_refused_by_its_deadline_ends() -> None:
+async def test_a_call_that_is_refused_by_its_deadline_emits_its_end() -> None:
     async with heard_by(said, rate_limit=RateLimit(1, 3600)) as (harbour, heard, _):
         await harbour.verifications.get("VERIFICATION-1")
         heard.clear()
@@ -247,7 +247,7 @@ async def test_each_page_is_a_call_in_the_bulk_lane() -> None:
     assert {event.lane for event in calls} == {"bulk"}
 
 
-async def test_prefetched_pages_are_told_of_in_the_readers_context() -> None:
+async def test_events_of_prefetched_pages_come_in_the_readers_context() -> None:
     reader = contextvars.ContextVar[str]("reader")
     heard: list[str] = []
 
@@ -304,7 +304,7 @@ async def test_the_other_spelling_of_a_path_is_another_call() -> None:
     assert calls == ["/verifications/{verification_id}", "/verification/{verification_id}"]
 
 
-async def test_several_listeners_hear_the_same() -> None:
+async def test_several_listeners_get_the_same_events() -> None:
     first: list[Event] = []
     second: list[Event] = []
     async with (
@@ -315,7 +315,7 @@ async def test_several_listeners_hear_the_same() -> None:
     assert first == second != []
 
 
-async def test_a_view_tells_the_same_listeners() -> None:
+async def test_a_view_has_the_listeners_of_its_session() -> None:
     async with heard_by(said) as (harbour, heard, _):
         await harbour.with_options(timeout=5).verifications.get("VERIFICATION-1")
     assert len(heard) == 4
@@ -368,7 +368,7 @@ class Asynchronous:
 
 
 @pytest.mark.parametrize("given", ["log", 5, [print, None], asynchronous, [Asynchronous()]])
-def test_what_cannot_listen_is_refused(given: Any) -> None:
+def test_a_listener_that_cannot_be_used_is_refused(given: Any) -> None:
     with pytest.raises(ConfigurationError, match="on_event"):
         HarbourSession(KEY, on_event=given)
 

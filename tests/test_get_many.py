@@ -55,7 +55,7 @@ COSTS = {
 
 @pytest.mark.parametrize(("which", "most"), COSTS.values(), ids=COSTS)
 @pytest.mark.parametrize("eager", FACTORIES.values(), ids=FACTORIES)
-def test_it_takes_the_cheaper_way(which: slice, most: int, eager: bool) -> None:
+def test_it_takes_the_way_with_fewer_requests(which: slice, most: int, eager: bool) -> None:
     async def main() -> None:
         api = FakeApi()
         ids = api.insert(2000)[::-1][which]
@@ -68,7 +68,7 @@ def test_it_takes_the_cheaper_way(which: slice, most: int, eager: bool) -> None:
 
 
 @virtual_time
-async def test_what_is_left_of_a_walk_is_got_singly_where_that_is_cheaper() -> None:
+async def test_the_ids_left_are_fetched_singly_where_that_takes_fewer_requests() -> None:
     api = FakeApi()
     ids = api.insert(2000)[::-1]
     wanted = [*ids[:50], ids[1999]]
@@ -105,7 +105,7 @@ async def test_no_ids_take_no_request() -> None:
     assert not api.requests
 
 
-async def test_an_unproved_walk_calls_no_id_missing() -> None:
+async def test_after_an_unproved_walk_the_ids_are_fetched_singly() -> None:
     """A page without records whose total says that there are some proves nothing."""
     async with serving(verifications=40) as (harbour, sandbox):
         ids = sandbox.verification_ids()
@@ -118,7 +118,7 @@ async def test_an_unproved_walk_calls_no_id_missing() -> None:
 
 
 @virtual_time
-async def test_a_record_that_cannot_be_read_in_the_listing_is_got_singly() -> None:
+async def test_a_record_that_cannot_be_read_in_the_listing_is_fetched_singly() -> None:
     def mend(request: Request) -> None:
         if "/" in request.path:
             api.records["V-1"]["is_scan"] = True
@@ -133,7 +133,7 @@ async def test_a_record_that_cannot_be_read_in_the_listing_is_got_singly() -> No
 
 
 @virtual_time
-async def test_a_record_that_nobody_asked_for_may_be_invalid() -> None:
+async def test_an_invalid_record_that_was_not_asked_for_is_ignored() -> None:
     api = FakeApi()
     *ids, other = api.insert(5)
     api.records[other]["is_scan"] = "no bool"
@@ -142,7 +142,7 @@ async def test_a_record_that_nobody_asked_for_may_be_invalid() -> None:
 
 
 @virtual_time
-async def test_another_error_than_404_ends_it() -> None:
+async def test_an_error_other_than_404_ends_it() -> None:
     def refuses(request: Request) -> None:
         if request.path.endswith("V-1"):
             raise status_error(403, PermissionDeniedError)
@@ -184,7 +184,7 @@ async def test_it_waits_in_the_bulk_lane_unless_told_otherwise() -> None:
     assert api.lanes[-1] is Priority.INTERACTIVE
 
 
-async def test_its_timeout_is_for_all_of_it() -> None:
+async def test_its_timeout_covers_all_its_requests() -> None:
     async with serving(verifications=30, latency=0.2) as (harbour, sandbox):
         many = harbour.verifications.get_many(sandbox.verification_ids(), timeout=0.05)
         with pytest.raises(DeadlineExceededError):
@@ -193,6 +193,6 @@ async def test_its_timeout_is_for_all_of_it() -> None:
 
 @pytest.mark.parametrize("ids", ["V-1", None, 5, [""], [None], ["a/b"]])
 @virtual_time
-async def test_what_is_no_list_of_ids_is_refused(ids: Any) -> None:
+async def test_anything_but_a_list_of_ids_is_refused(ids: Any) -> None:
     with pytest.raises(ConfigurationError):
         FakeApi().verifications.get_many(ids)

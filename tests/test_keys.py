@@ -87,7 +87,7 @@ async def test_what_the_callable_raises_passes_through_and_is_not_retried(
 
 
 @pytest.mark.parametrize("key", ["", " ", "hush\nkey", "schlüssel-hush", 5, None, b"hush"])
-async def test_a_callable_that_gives_no_key_is_an_error_that_does_not_show_it(key: Any) -> None:
+async def test_an_unusable_key_from_a_callable_is_an_error_that_does_not_show_it(key: Any) -> None:
     async with session(lambda: key, "http://127.0.0.1:9/v2") as harbour:
         with pytest.raises(ConfigurationError) as caught:
             await harbour.verifications.get("VERIFICATION-1")

@@ -65,7 +65,7 @@ async def test_a_pause_after_a_429_is_a_warning(caplog: pytest.LogCaptureFixture
     assert "429 RateLimitError" in retry
 
 
-async def test_a_call_that_goes_well_says_nothing_above_debug(
+async def test_a_call_that_succeeds_logs_nothing_above_debug(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "harbour_async")
@@ -104,7 +104,7 @@ def test_a_wait_for_the_budget_of_more_than_a_second_is_logged_at_info(
 
 
 @pytest.mark.parametrize(("error", "level"), [(None, logging.DEBUG), ("X", logging.INFO)])
-def test_a_long_wait_in_vain_is_logged_at_info(
+def test_a_long_wait_that_ends_in_an_error_is_logged_at_info(
     error: str | None, level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "harbour_async")
@@ -156,21 +156,21 @@ def test_many_sessions_share_one_handler(monkeypatch: pytest.MonkeyPatch) -> Non
     assert LOGGER.level == logging.INFO
 
 
-def test_a_level_that_lets_more_through_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lower_level_of_the_logger_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     LOGGER.setLevel(logging.DEBUG)
     monkeypatch.setenv("HARBOUR_LOG", "info")
     HarbourSession(KEY)
     assert LOGGER.level == logging.DEBUG
 
 
-def test_without_it_no_handler_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_variable_no_handler_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARBOUR_LOG", "")
     before = list(LOGGER.handlers)
     HarbourSession(KEY)
     assert LOGGER.handlers == before
 
 
-def test_another_value_of_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_value_of_the_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARBOUR_LOG", "loud")
     with pytest.raises(ConfigurationError, match="HARBOUR_LOG must be info or debug"):
         HarbourSession(KEY)

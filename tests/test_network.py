@@ -57,7 +57,7 @@ def session(url: str, network: Network) -> HarbourSession:
     )
 
 
-async def test_an_authority_of_ones_own_is_trusted(authority: trustme.CA) -> None:
+async def test_a_certificate_authority_of_the_users_own_is_trusted(authority: trustme.CA) -> None:
     network = Network(ssl=client_context(authority))
     async with (
         raw_server(said, tls=server_context(authority)) as server,
@@ -66,7 +66,9 @@ async def test_an_authority_of_ones_own_is_trusted(authority: trustme.CA) -> Non
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
 
 
-async def test_an_unknown_authority_is_final_and_says_host_and_why(authority: trustme.CA) -> None:
+async def test_an_unknown_authority_is_a_final_error_that_names_host_and_reason(
+    authority: trustme.CA,
+) -> None:
     async with (
         raw_server(said, tls=server_context(authority)) as server,
         session(server.url, Network()) as harbour,
@@ -80,7 +82,7 @@ async def test_an_unknown_authority_is_final_and_says_host_and_why(authority: tr
     assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
 
 
-async def test_a_certificate_for_another_host_is_final(authority: trustme.CA) -> None:
+async def test_a_certificate_for_another_host_is_a_final_error(authority: trustme.CA) -> None:
     network = Network(ssl=client_context(authority))
     async with (
         raw_server(said, tls=server_context(authority, "other.example")) as server,
@@ -92,7 +94,7 @@ async def test_a_certificate_for_another_host_is_final(authority: trustme.CA) ->
     assert server.heard == []
 
 
-async def test_a_client_certificate_is_shown(authority: trustme.CA) -> None:
+async def test_a_client_certificate_is_presented(authority: trustme.CA) -> None:
     strict = server_context(authority)
     strict.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(strict)
@@ -106,7 +108,7 @@ async def test_a_client_certificate_is_shown(authority: trustme.CA) -> None:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_missing_client_certificate_is_final(
+async def test_a_missing_client_certificate_is_a_final_error(
     authority: trustme.CA, version: ssl.TLSVersion
 ) -> None:
     strict = server_context(authority)
@@ -145,7 +147,7 @@ def test_a_context_that_does_not_verify_is_refused_at_once(context: ssl.SSLConte
         HarbourSession(KEY, base_url="https://api.example", network=hosts)
 
 
-async def test_a_loopback_host_may_do_without_verification(authority: trustme.CA) -> None:
+async def test_a_loopback_host_needs_no_verification(authority: trustme.CA) -> None:
     async with (
         raw_server(said, tls=server_context(authority, "x.example")) as server,
         session(server.url, Network(ssl=unverified())) as harbour,
@@ -189,7 +191,7 @@ async def test_plain_http_goes_through_the_proxy_with_its_credentials() -> None:
 
 
 @pytest.mark.parametrize("status", [403, 407])
-async def test_a_proxy_that_refuses_is_a_request_never_sent(
+async def test_the_error_for_a_proxy_that_refuses_says_that_nothing_was_sent(
     status: int, authority: trustme.CA
 ) -> None:
     refusal = answer(status, b"no, Jane Doe", X_Echo=PASSWORD)
@@ -210,7 +212,7 @@ async def test_a_proxy_that_refuses_is_a_request_never_sent(
 
 
 @pytest.mark.parametrize("refusal", [b"garbage\r\n\r\n", answer(503)])
-async def test_a_proxy_in_trouble_is_tried_again_also_for_a_post(
+async def test_a_proxy_that_fails_is_tried_again_even_for_a_post(
     refusal: bytes, authority: trustme.CA
 ) -> None:
     async with (
@@ -224,7 +226,7 @@ async def test_a_proxy_in_trouble_is_tried_again_also_for_a_post(
     assert len(proxy.heads) == FAST.attempts
 
 
-async def test_a_proxy_that_is_not_there_is_named() -> None:
+async def test_an_unreachable_proxy_is_named_in_the_error() -> None:
     async with http_proxy() as proxy:
         gone = proxy.url
     network = Network(proxy=gone.replace("//", f"//user:{PASSWORD}@"))
@@ -278,7 +280,7 @@ async def test_netrc_is_never_read(
     assert "Authorization" not in server.heard[0].headers
 
 
-def test_a_host_without_tls_has_to_be_named() -> None:
+def test_a_host_without_tls_has_to_be_listed() -> None:
     with pytest.raises(ConfigurationError, match="insecure_hosts"):
         HarbourSession(KEY, base_url="http://sandbox:8080")
     HarbourSession(
@@ -286,7 +288,7 @@ def test_a_host_without_tls_has_to_be_named() -> None:
     )
 
 
-async def test_an_unknown_host_is_named() -> None:
+async def test_a_host_that_cannot_be_resolved_is_named_in_the_error() -> None:
     async with session("https://no-such-host.invalid/v2", Network()) as harbour:
         with pytest.raises(APIConnectionError, match=r"no-such-host\.invalid:443") as caught:
             await harbour.verifications.get("VERIFICATION-1")

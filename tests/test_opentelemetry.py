@@ -118,7 +118,7 @@ async def test_each_attempt_is_a_span_that_counts_the_resends(telemetry: Telemet
     assert call.status.status_code is StatusCode.UNSET
 
 
-async def test_a_call_that_fails_is_an_error_without_the_servers_words(
+async def test_a_call_that_fails_is_an_error_without_the_servers_message(
     telemetry: Telemetry,
 ) -> None:
     async with seen_by(telemetry, answering(answer(404, b'{"message": "Jane"}'))) as harbour:
@@ -131,7 +131,7 @@ async def test_a_call_that_fails_is_an_error_without_the_servers_words(
     assert call.events == ()
 
 
-async def test_a_call_that_its_caller_left_is_no_error(telemetry: Telemetry) -> None:
+async def test_a_call_that_its_caller_cancelled_is_not_an_error(telemetry: Telemetry) -> None:
     waiting = asyncio.Event()
 
     async def never(_: Heard) -> bytes:
@@ -237,7 +237,7 @@ def test_the_global_providers_are_the_default() -> None:
     assert callable(opentelemetry.listener())
 
 
-def test_what_is_not_a_provider_is_refused() -> None:
+def test_anything_but_a_provider_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="tracer_provider must be a TracerProvider"):
         opentelemetry.listener("otlp")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="meter_provider must be a MeterProvider"):

@@ -68,7 +68,7 @@ DIFFERENCES = {
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("remote", [list, sent, iter])
 @pytest.mark.parametrize("local", [list, sent, iter])
-async def test_what_is_missing_extra_or_changed_is_told(
+async def test_missing_extra_and_changed_records_are_found(
     remote: Callable[..., Any], local: Callable[..., Any], ordered: bool
 ) -> None:
     differences = await found(remote(THERE), local(HERE), ordered=ordered)
@@ -199,14 +199,14 @@ async def test_what_a_function_raises_passes_through() -> None:
 
 
 @pytest.mark.parametrize("side", ["remote", "local"])
-async def test_disorder_is_an_error_in_the_ordered_form(side: str) -> None:
+async def test_keys_out_of_order_are_an_error_in_the_ordered_form(side: str) -> None:
     good, bad = [("a", 1), ("b", 1), ("c", 1)], [("a", 1), ("c", 1), ("b", 1)]
     sides = (bad, good) if side == "remote" else (good, bad)
     with pytest.raises(ConfigurationError, match=f"{side} item 3 has a key below"):
         await found(*sides, ordered=True)
 
 
-async def test_keys_without_an_order_are_an_error_in_the_ordered_form() -> None:
+async def test_keys_that_cannot_be_ordered_are_an_error_in_the_ordered_form() -> None:
     with pytest.raises(ConfigurationError, match="have no order"):
         await found([((1,), 1)], [(2, 1)], ordered=True)
 
@@ -246,16 +246,16 @@ async def counted(remote: Iterable[int], local: Iterable[int], *, ordered: bool 
     return Record.most
 
 
-async def test_of_each_side_no_more_records_are_held_than_the_smaller_side_has() -> None:
+async def test_neither_side_holds_more_records_than_the_smaller_one_has() -> None:
     assert await counted(range(5000), range(4999, 4979, -1)) <= 2 * 20 + 4
     assert await counted(range(4999, 4979, -1), range(5000)) <= 2 * 20 + 4
 
 
-async def test_sides_in_the_same_order_hold_next_to_nothing() -> None:
+async def test_sides_in_the_same_order_hold_few_records() -> None:
     assert await counted(range(5000), range(5000)) <= 4
 
 
-async def test_the_ordered_form_holds_next_to_nothing() -> None:
+async def test_the_ordered_form_holds_few_records() -> None:
     assert await counted(range(5000), range(0, 5000, 3), ordered=True) <= 5
     assert await counted(range(0, 5000, 3), range(5000), ordered=True) <= 5
 
@@ -414,7 +414,7 @@ class Broken:
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-async def test_a_walk_that_loses_its_proof_still_tells_what_is_missing_and_changed(
+async def test_a_walk_that_loses_its_proof_still_yields_what_is_missing_and_changed(
     ordered: bool,
 ) -> None:
     seen: list[Any] = []
@@ -458,7 +458,7 @@ async def test_an_invalid_record_is_present_by_its_id(
 
 
 @pytest.mark.parametrize(("remote", "ordered"), [(walked, False), (walked, True), (list, False)])
-async def test_beside_an_invalid_record_without_an_id_nothing_is_extra(
+async def test_an_invalid_record_without_an_id_withholds_the_extras(
     remote: Callable[..., Any], ordered: bool
 ) -> None:
     records = [Verification("a"), invalid(None), Verification("c")]
@@ -470,18 +470,18 @@ async def test_beside_an_invalid_record_without_an_id_nothing_is_extra(
     assert set(seen) == {(Changed, "a"), (Missing, "c")}
 
 
-async def test_an_invalid_record_without_an_id_is_no_error_if_nothing_could_be_extra() -> None:
+async def test_an_invalid_record_without_an_id_is_not_an_error_if_all_local_records_match() -> None:
     records = [Verification("a"), invalid(None)]
     assert await found(records, [("a", None)], **BY_ID) == []
 
 
-async def test_an_invalid_record_that_was_dropped_may_be_any_local_one() -> None:
+async def test_an_invalid_record_that_was_dropped_withholds_the_extras() -> None:
     records = [Verification("a"), invalid("b")]
     with pytest.raises(IncompleteListingError, match="the invalid ones"):
         await found(walked(records, lambda _: None), [("a", None), ("b", None)], **BY_ID)
 
 
-async def test_under_a_key_of_ones_own_an_invalid_record_may_be_any_local_one() -> None:
+async def test_with_a_key_function_an_invalid_record_withholds_the_extras() -> None:
     records = [Verification("a"), invalid("b")]
     options = {**BY_ID, "key": (lambda v: v.verification_id, name)}
     with pytest.raises(IncompleteListingError, match="the invalid ones"):
@@ -516,7 +516,7 @@ async def test_tasks_that_share_the_iterator_share_the_differences() -> None:
     assert sorted(chain(*seen)) == sorted(str(n) for n in range(200))
 
 
-async def test_a_comparison_that_was_broken_off_never_seems_to_end() -> None:
+async def test_after_a_cancelled_read_the_comparison_raises_instead_of_ending() -> None:
     stuck = asyncio.Event()
 
     async def remote() -> AsyncIterator[Row]:

@@ -49,7 +49,7 @@ def script(*answers: bytes | None) -> Handler:
     return handler
 
 
-async def test_any_path_below_the_base_url_can_be_asked_for() -> None:
+async def test_any_path_below_the_base_url_can_be_requested() -> None:
     said = answer(200, b'\xef\xbb\xbf{"name": "n"}', X_Request_ID="r-1", X_Other="o")
     async with talking(script(answer(503), said)) as (harbour, server):
         got = await harbour.request(
@@ -69,7 +69,7 @@ async def test_any_path_below_the_base_url_can_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_a_write_has_its_body_and_is_not_repeated(method: str) -> None:
+async def test_a_write_sends_its_body_once(method: str) -> None:
     async with talking(script(None, answer(200))) as (harbour, server):
         with pytest.raises(APIConnectionError):
             await harbour.request(method, "things", json={"a": [1, None]})
@@ -77,14 +77,14 @@ async def test_a_write_has_its_body_and_is_not_repeated(method: str) -> None:
     assert json.loads(server.heard[0].body) == {"a": [1, None]}
 
 
-async def test_a_patch_that_was_turned_away_is_sent_again() -> None:
+async def test_a_patch_that_was_answered_with_429_is_sent_again() -> None:
     async with talking(script(answer(429, Retry_After="0"), answer(204))) as (harbour, server):
         got = await harbour.request("PATCH", "things/1", json={})
     assert (got.status, got.body, got.attempts) == (204, b"", 2)
     assert len(server.heard) == 2
 
 
-async def test_errors_are_those_of_every_call() -> None:
+async def test_errors_are_typed_as_in_every_call() -> None:
     async with talking(script(answer(404))) as (harbour, _):
         with pytest.raises(NotFoundError) as caught:
             await harbour.request("GET", "things/1")
@@ -117,7 +117,7 @@ async def test_a_body_that_is_not_json_says_what_it_is() -> None:
         ("GET", "x?y=1"),
     ],
 )
-async def test_what_leads_elsewhere_is_refused_before_it_is_sent(
+async def test_a_path_outside_the_base_url_is_refused_before_it_is_sent(
     arguments: tuple[str, str],
 ) -> None:
     async with talking(script(answer(200))) as (harbour, server):
@@ -214,7 +214,7 @@ async def test_a_view_cannot_be_closed_or_entered() -> None:
 
 
 @pytest.mark.parametrize("bad", [{"timeout": "5"}, {"retry": None}, {"priority": "bulk"}])
-def test_a_view_with_nonsense_is_refused(bad: dict[str, Any]) -> None:
+def test_a_view_with_invalid_defaults_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         HarbourSession(KEY).with_options(**bad)
 

@@ -106,20 +106,20 @@ async def test_a_429_that_names_no_time_pauses_longer_each_time() -> None:
 
 
 @virtual_time
-async def test_a_429_that_says_at_once_is_not_answered_with_a_storm() -> None:
+async def test_a_429_with_retry_after_zero_still_pauses() -> None:
     sends = Sends(*(status(RateLimitError, 429, retry_after=0.0) for _ in range(4)))
     await sends.run()
     assert all(0 < pause <= limit for pause, limit in zip(sends.paused, [1, 2, 4, 8], strict=True))
 
 
 @virtual_time
-async def test_thousands_of_attempts_overflow_nothing() -> None:
+async def test_thousands_of_attempts_do_not_overflow() -> None:
     sends = Sends(*(APIConnectionError("x") for _ in range(1500)))
     assert await sends.run(policy=Retry(attempts=2000, base_delay=0.1, max_delay=1.0)) == "done"
 
 
 @virtual_time
-async def test_a_wait_that_would_pass_the_deadline_is_not_begun() -> None:
+async def test_a_wait_that_would_pass_the_deadline_is_not_started() -> None:
     sends = Sends(status(InternalServerError, 503, retry_after=10.0))
     now = asyncio.get_running_loop().time()
     with pytest.raises(InternalServerError):
@@ -146,7 +146,7 @@ async def test_a_wait_that_would_pass_the_deadline_is_not_begun() -> None:
         (lambda: APIConnectionError("x", sent=False, final=True), set()),
     ],
 )
-def test_what_is_sent_again(
+def test_each_failure_is_retried_only_for_methods_where_that_is_safe(
     method: str, failure: Callable[[], HarbourError], again: set[str]
 ) -> None:
     @virtual_time
@@ -188,7 +188,7 @@ def test_a_404_after_a_lost_delete_means_deleted(
 
 
 @virtual_time
-async def test_no_attempt_beyond_the_policys() -> None:
+async def test_no_more_attempts_are_made_than_the_policy_allows() -> None:
     sends = Sends(*(APIConnectionError(str(n)) for n in range(9)))
     with pytest.raises(APIConnectionError, match="2"):
         await sends.run(policy=Retry(attempts=3))
@@ -221,7 +221,7 @@ async def test_a_retry_after_within_the_cap_is_waited_for() -> None:
 
 
 @virtual_time
-async def test_a_429_longer_than_any_budget_pauses_is_waited_for_all_the_same() -> None:
+async def test_a_429_longer_than_the_longest_pause_of_the_budget_is_still_waited_for() -> None:
     for longest_pause in (5.0, 120.0):  # of a shared budget, which may be shorter
         sends = Sends(status(RateLimitError, 429, retry_after=300.0), longest_pause=longest_pause)
         await sends.run(policy=Retry(max_retry_after=300))

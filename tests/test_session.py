@@ -26,7 +26,7 @@ async def said(_: Heard) -> bytes:
     return answer(200, RECORD)
 
 
-async def test_it_works_without_async_with_and_closes_twice() -> None:
+async def test_a_session_works_without_async_with_and_may_be_closed_twice() -> None:
     async with raw_server(said) as server:
         harbour = HarbourSession(KEY, base_url=server.url)
         await harbour.verifications.get("VERIFICATION-1")

@@ -61,7 +61,7 @@ def targets(server: RawServer) -> list[str]:
     return [f"{heard.method} {heard.target.removeprefix('/v2')}" for heard in server.heard]
 
 
-async def test_a_server_may_spell_each_method_in_its_own_way() -> None:
+async def test_a_server_may_spell_the_path_differently_for_each_method() -> None:
     """As the guide's detail sections have it."""
     said = answer(200, WEBHOOK)
     table = {"GET /webhook": said, "PUT /webhooks": said, "DELETE /webhooks": said}
@@ -81,14 +81,14 @@ async def test_a_server_may_spell_each_method_in_its_own_way() -> None:
     ]
 
 
-async def test_what_worked_is_remembered_by_views_as_well() -> None:
+async def test_the_spelling_that_worked_is_remembered_by_views_as_well() -> None:
     async with talking(routes({"GET /webhook": answer(200, WEBHOOK)})) as (harbour, server):
         await harbour.with_options(timeout=5).webhooks.get("wb_1")
         await harbour.webhooks.get("wb_1")
     assert len(server.heard) == 3
 
 
-async def test_a_known_spelling_is_not_doubted_by_a_404() -> None:
+async def test_a_404_under_a_known_spelling_does_not_try_the_other() -> None:
     said: list[bytes | None] = [answer(200, WEBHOOK), answer(404)]
     async with talking(routes({"GET /webhook": said})) as (harbour, server):
         await harbour.webhooks.get("wb_1")
@@ -98,7 +98,9 @@ async def test_a_known_spelling_is_not_doubted_by_a_404() -> None:
 
 
 @pytest.mark.parametrize("unknown", [403, 404, 405])
-async def test_a_gateway_that_does_not_know_the_route_leads_to_the_other(unknown: int) -> None:
+async def test_a_gateway_that_does_not_know_the_route_leads_to_the_other_spelling(
+    unknown: int,
+) -> None:
     table = {"GET /webhook": answer(200, WEBHOOK)}
     async with talking(routes(table, default=unknown)) as (harbour, server):
         assert (await harbour.webhooks.get("wb_1")).webhook_id == "wb_1"
@@ -134,7 +136,7 @@ async def test_a_real_refusal_is_not_hidden_by_an_unknown_route() -> None:
         (LOST, APIConnectionError),
     ],
 )
-async def test_another_error_of_the_second_spelling_says_more_than_not_found(
+async def test_another_error_of_the_second_spelling_is_raised_instead_of_not_found(
     second: bytes | None, error: type[Exception]
 ) -> None:
     async with talking(routes({"PUT /webhook": second})) as (harbour, _):
@@ -164,7 +166,7 @@ async def test_a_lost_delete_is_a_success_whatever_the_other_route_answers(secon
     assert (receipt.verification_id, receipt.event_datetime) == ("V", None)
 
 
-async def test_a_lost_delete_of_an_unknown_route_is_done_by_the_other() -> None:
+async def test_a_lost_delete_of_an_unknown_route_is_sent_under_the_other_spelling() -> None:
     table: dict[str, list[bytes | None] | bytes | None] = {
         "DELETE /verifications": [LOST, answer(404)],
         "DELETE /verification": answer(200, RECEIPT),
@@ -182,7 +184,7 @@ async def test_a_delete_that_was_lost_under_the_second_spelling_is_a_success() -
     assert len(server.heard) == 3
 
 
-async def test_a_delete_that_nobody_could_answer_is_not_called_a_success() -> None:
+async def test_a_delete_that_is_lost_under_both_spellings_is_not_a_success() -> None:
     table: dict[str, list[bytes | None] | bytes | None] = {
         "DELETE /verifications": [LOST, answer(404)],
         "DELETE /verification": LOST,

@@ -84,7 +84,7 @@ TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 52
 
 
 @pytest.mark.parametrize("status", TRANSIENT)
-async def test_a_passing_failure_is_tried_again(status: int) -> None:
+async def test_a_temporary_failure_is_retried(status: int) -> None:
     async with talking(script(answer(status), answer(200, RECORD))) as (harbour, server):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
     assert len(server.heard) == 2
@@ -93,7 +93,7 @@ async def test_a_passing_failure_is_tried_again(status: int) -> None:
 @pytest.mark.parametrize(
     "status", [101, 300, 304, 307, 400, 401, 409, 418, 422, 501, 505, 525, 599]
 )
-async def test_a_final_failure_is_not_tried_again(status: int) -> None:
+async def test_a_final_failure_is_not_retried(status: int) -> None:
     async with talking(script(answer(status))) as (harbour, server):
         with pytest.raises(APIStatusError) as caught:
             await harbour.verifications.get("VERIFICATION-1")
@@ -120,7 +120,7 @@ async def test_one_attempt_means_no_retry_and_no_hidden_resend() -> None:
     assert len(server.heard) == 2
 
 
-async def test_a_lost_connection_is_made_again() -> None:
+async def test_a_lost_connection_is_opened_again() -> None:
     async with talking(script(None, answer(200, RECORD))) as (harbour, server):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
     assert len(server.heard) == 2
@@ -134,7 +134,7 @@ async def test_a_post_that_may_have_been_processed_is_not_sent_again(first: byte
     assert len(server.heard) == 1
 
 
-async def test_a_post_that_was_turned_away_is_sent_again() -> None:
+async def test_a_post_that_was_answered_with_429_is_sent_again() -> None:
     async with talking(script(answer(429), answer(200, b'{"webhook_id": "wb_1"}'))) as (
         harbour,
         server,
@@ -156,7 +156,7 @@ async def test_a_delete_whose_answer_was_lost_counts_as_deleted() -> None:
     assert len(server.heard) == 3
 
 
-async def test_a_delete_of_nothing_is_not_found() -> None:
+async def test_a_delete_of_an_unknown_id_is_not_found() -> None:
     async with talking(script(answer(404))) as (harbour, _):
         with pytest.raises(NotFoundError):
             await harbour.verifications.delete("VERIFICATION-1")
@@ -217,7 +217,7 @@ async def test_redirects_are_not_followed() -> None:
     "body",
     [b"", b"<html></html>", b"null", b"[]", b"{}", b'{"items": 3}', b"\xff", b"[" * 50_000],
 )
-async def test_nonsense_from_the_server_is_a_decode_error(body: bytes) -> None:
+async def test_a_body_that_is_not_what_was_asked_for_is_a_decode_error(body: bytes) -> None:
     async with talking(script(answer(200, body))) as (harbour, _):
         with pytest.raises(DecodeError):
             await harbour.verifications.get("VERIFICATION-1")
@@ -225,7 +225,7 @@ async def test_nonsense_from_the_server_is_a_decode_error(body: bytes) -> None:
             await harbour.verifications.list().to_list()
 
 
-async def test_no_server_at_all_is_a_connection_error_of_a_request_never_sent() -> None:
+async def test_a_connection_error_without_a_server_says_that_nothing_was_sent() -> None:
     async with raw_server(script(None)) as server:
         url = server.url
     async with HarbourSession(KEY, base_url=url, retry=FAST) as harbour:
@@ -295,7 +295,7 @@ async def test_a_retry_after_beyond_the_cap_fails_at_once(status: int, seconds: 
     assert len(server.heard) == 1
 
 
-async def test_a_cap_of_ones_own_is_kept() -> None:
+async def test_a_cap_set_by_the_user_is_respected() -> None:
     async with (
         raw_server(script(answer(429, Retry_After="30"))) as server,
         HarbourSession(KEY, base_url=server.url, retry=Retry(max_retry_after=5)) as harbour,
@@ -305,7 +305,7 @@ async def test_a_cap_of_ones_own_is_kept() -> None:
         assert 0 < harbour.budget.snapshot().paused_for <= 5
 
 
-async def test_an_error_that_never_left_does_not_hide_an_attempt_that_did() -> None:
+async def test_sent_is_true_if_any_attempt_was_sent() -> None:
     """The last attempt finds nobody; the first one may have been carried out."""
     listening: list[asyncio.Server] = []
 
@@ -363,7 +363,7 @@ async def test_a_reset_in_the_middle_of_an_answer_is_tried_again() -> None:
     assert len(heard) == 2
 
 
-async def test_an_idle_connection_is_kept_for_as_long_as_the_network_says() -> None:
+async def test_an_idle_connection_is_kept_for_as_long_as_the_network_settings_say() -> None:
     async with (
         raw_server(script(answer(200, RECORD))) as server,
         HarbourSession(

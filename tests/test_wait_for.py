@@ -39,7 +39,7 @@ def now() -> float:
 
 
 @virtual_time
-async def test_what_is_finished_already_takes_one_request() -> None:
+async def test_a_finished_verification_takes_one_request() -> None:
     api = FakeApi()
     [key] = api.insert(1, "completed")
     v = await api.verifications.wait_for(key, timeout=10)
@@ -62,7 +62,7 @@ def test_a_final_status_ends_the_wait(status: str) -> None:
 
 
 @virtual_time
-async def test_an_unknown_status_ends_no_wait_and_is_the_last_status() -> None:
+async def test_an_unknown_status_does_not_end_the_wait_and_is_the_last_status() -> None:
     api = FakeApi()
     [key] = api.insert(1, "Accepted")
     with pytest.raises(DeadlineExceededError) as caught:
@@ -88,7 +88,7 @@ async def test_pauses_grow_to_half_a_minute_in_the_bulk_lane() -> None:
 
 
 @virtual_time
-async def test_until_replaces_what_is_waited_for() -> None:
+async def test_until_replaces_the_condition() -> None:
     api = FakeApi()
     [key] = api.insert(1, "started")
     waits = start(
@@ -102,7 +102,7 @@ async def test_until_replaces_what_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("mine"), TimeoutError("mine")])
-def test_what_until_raises_is_raised_to_its_own_waiter_only(error: Exception) -> None:
+def test_an_error_in_until_is_raised_to_its_own_waiter_only(error: Exception) -> None:
     def fails(_: Verification) -> bool:
         raise error
 
@@ -189,7 +189,7 @@ async def test_the_polling_ends_with_the_last_waiter() -> None:
 
 
 @virtual_time
-async def test_one_may_wait_at_once_after_the_last_was_cancelled() -> None:
+async def test_a_new_wait_works_right_after_the_last_one_was_cancelled() -> None:
     api = FakeApi()
     [key] = api.insert(1)
     waiting = api.verifications
@@ -203,7 +203,7 @@ async def test_one_may_wait_at_once_after_the_last_was_cancelled() -> None:
 
 
 @virtual_time
-async def test_who_comes_later_is_looked_for_at_once() -> None:
+async def test_a_waiter_that_comes_later_is_polled_for_at_once() -> None:
     api = FakeApi()
     ids = api.insert(50)
     waiting = api.verifications
@@ -218,7 +218,7 @@ async def test_who_comes_later_is_looked_for_at_once() -> None:
 
 
 @pytest.mark.parametrize("others", [0, 50])
-def test_one_that_does_not_exist_raises_not_found_to_its_own_waiters(others: int) -> None:
+def test_an_id_that_does_not_exist_raises_not_found_to_its_own_waiters(others: int) -> None:
     async def main() -> None:
         api = FakeApi()
         ids = api.insert(others)
@@ -233,7 +233,7 @@ def test_one_that_does_not_exist_raises_not_found_to_its_own_waiters(others: int
 
 
 @pytest.mark.parametrize("others", [0, 50])
-def test_one_that_is_deleted_meanwhile_raises_not_found(others: int) -> None:
+def test_a_verification_that_is_deleted_meanwhile_raises_not_found(others: int) -> None:
     async def main() -> None:
         api = FakeApi()
         *ids, key = api.insert(others + 1)
@@ -252,7 +252,7 @@ def test_one_that_is_deleted_meanwhile_raises_not_found(others: int) -> None:
 
 
 @virtual_time
-async def test_a_change_that_moves_no_updated_at_is_seen_as_well() -> None:
+async def test_a_change_that_leaves_updated_at_as_it_was_is_seen() -> None:
     api = FakeApi()
     ids = api.insert(50)
     waiting = api.verifications
@@ -305,7 +305,7 @@ async def test_an_outage_to_the_end_is_the_cause_of_the_missed_deadline() -> Non
 
 
 @virtual_time
-async def test_a_refusal_of_one_verification_is_its_own_waiters_alone() -> None:
+async def test_a_refusal_of_one_verification_is_raised_to_its_own_waiters_only() -> None:
     def refuses(request: Request) -> None:
         if request.path.endswith("V-1"):
             raise status_error(403, PermissionDeniedError)
@@ -321,7 +321,7 @@ async def test_a_refusal_of_one_verification_is_its_own_waiters_alone() -> None:
 
 
 @virtual_time
-async def test_a_key_that_counts_no_more_is_raised_to_all_as_errors_of_their_own() -> None:
+async def test_a_key_that_is_refused_raises_a_separate_error_to_each_waiter() -> None:
     def refuses(_: Request) -> None:
         raise status_error(401, AuthenticationError)
 
@@ -352,7 +352,7 @@ def test_closing_the_session_wakes_all_at_once(count: int, after: float) -> None
     run(main)
 
 
-def test_the_next_loop_may_wait_in_the_same_session() -> None:
+def test_a_session_can_wait_again_in_the_next_event_loop() -> None:
     api = FakeApi()
     [key] = api.insert(1)
     waiting = api.verifications
@@ -369,7 +369,7 @@ def test_the_next_loop_may_wait_in_the_same_session() -> None:
     run(with_success)
 
 
-def test_who_is_cancelled_with_the_loop_leaves_nothing_to_the_next() -> None:
+def test_a_waiter_that_is_cancelled_with_its_loop_leaves_nothing_to_the_next() -> None:
     api = FakeApi()
     [key] = api.insert(1)
     waiting = api.verifications
@@ -397,7 +397,7 @@ BAD: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", BAD)
 @virtual_time
-async def test_what_cannot_be_used_is_refused(options: dict[str, Any]) -> None:
+async def test_arguments_that_cannot_be_used_are_refused(options: dict[str, Any]) -> None:
     api = FakeApi()
     with pytest.raises(ConfigurationError):
         await api.verifications.wait_for("V-0", **options)
@@ -423,7 +423,7 @@ async def test_views_of_a_session_share_the_polling() -> None:
 
 
 @virtual_time
-async def test_a_server_whose_changes_prove_nothing_is_asked_for_each() -> None:
+async def test_each_verification_is_fetched_if_changes_cannot_be_proved() -> None:
     api = FakeApi()
     ids = api.insert(20)
     waiting = api.verifications

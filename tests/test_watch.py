@@ -42,7 +42,7 @@ async def idle(watch: Watch, seconds: float) -> None:
 
 
 @virtual_time
-async def test_without_a_moment_it_begins_now_by_the_servers_clock() -> None:
+async def test_without_since_it_begins_now_by_the_servers_clock() -> None:
     api = FakeApi()
     api.insert(50)
     watch = api.verifications.watch(interval=10)
@@ -53,7 +53,7 @@ async def test_without_a_moment_it_begins_now_by_the_servers_clock() -> None:
 
 
 @virtual_time
-async def test_now_is_one_request() -> None:
+async def test_finding_now_takes_one_request() -> None:
     api = FakeApi()
     api.insert(3000)
     watch = api.verifications.watch(interval=10)
@@ -104,7 +104,7 @@ async def take_after_insert(api: FakeApi, watch: Watch) -> list[str]:
 
 
 @virtual_time
-async def test_from_a_moment_on_it_gives_what_was_updated_since() -> None:
+async def test_with_since_it_yields_what_was_updated_from_then_on() -> None:
     api = FakeApi()
     ids = api.insert(250)
     middle = datetime.fromtimestamp(api.records[ids[100]]["updated_at"] / 1000, UTC)
@@ -115,7 +115,7 @@ async def test_from_a_moment_on_it_gives_what_was_updated_since() -> None:
 
 
 @virtual_time
-async def test_a_token_goes_on_behind_the_last_change_in_another_process() -> None:
+async def test_a_token_resumes_after_the_last_change_in_another_process() -> None:
     api = FakeApi()
     api.insert(50)
     first = api.verifications.watch(interval=10)
@@ -128,7 +128,7 @@ async def test_a_token_goes_on_behind_the_last_change_in_another_process() -> No
 
 
 @virtual_time
-async def test_it_takes_a_token_of_changes_too() -> None:
+async def test_it_accepts_a_token_of_changes() -> None:
     api = FakeApi()
     api.insert(5)
     pager = api.verifications.changes(LONG_AGO)
@@ -140,7 +140,7 @@ async def test_it_takes_a_token_of_changes_too() -> None:
 
 
 @pytest.mark.parametrize("eager", FACTORIES.values(), ids=FACTORIES)
-def test_each_change_comes_although_many_happen_meanwhile(eager: bool) -> None:
+def test_each_change_is_yielded_although_many_happen_meanwhile(eager: bool) -> None:
     async def main() -> None:
         api = FakeApi()
         ids = api.insert(500)
@@ -165,7 +165,7 @@ def test_each_change_comes_although_many_happen_meanwhile(eager: bool) -> None:
 
 
 @virtual_time
-async def test_who_gives_up_and_asks_again_does_not_shorten_the_interval() -> None:
+async def test_cancelling_a_read_does_not_shorten_the_interval() -> None:
     api = FakeApi()
     api.insert(50)
     watch = api.verifications.watch(interval=100)
@@ -212,7 +212,7 @@ def test_outages_are_logged_and_waited_out(
 
 
 @virtual_time
-async def test_a_server_that_says_when_to_come_again_is_heard() -> None:
+async def test_the_retry_after_of_a_429_is_waited_for() -> None:
     def fails(_: Request) -> None:
         raise RateLimitError(status=429, method="GET", url="/verifications", retry_after=500.0)
 
@@ -226,7 +226,7 @@ async def test_a_server_that_says_when_to_come_again_is_heard() -> None:
     assert len(api.requests) == before + 1
 
 
-def test_a_lost_proof_is_logged_and_costs_no_change(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lost_proof_is_logged_and_loses_no_change(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         api = FakeApi()
         ids = api.insert(20)
@@ -292,7 +292,7 @@ async def test_closing_the_session_wakes_it_at_once() -> None:
 
 
 @pytest.mark.parametrize("eager", FACTORIES.values(), ids=FACTORIES)
-def test_leaving_the_loop_stops_its_requests_and_going_on_misses_nothing(eager: bool) -> None:
+def test_leaving_the_loop_stops_its_requests_and_a_second_loop_misses_nothing(eager: bool) -> None:
     async def main() -> None:
         api = FakeApi()
         ids = api.insert(1000)
@@ -334,7 +334,7 @@ BAD: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", BAD)
 @virtual_time
-async def test_what_cannot_be_used_is_refused(options: dict[str, Any]) -> None:
+async def test_arguments_that_cannot_be_used_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         FakeApi().verifications.watch(**options)
 

@@ -29,7 +29,7 @@ from harbour_async.errors import ConfigurationError
         "https://api.myharbourshare.com/v2/",
     ],
 )
-def test_https_and_loopback_base_urls_are_taken(url: str) -> None:
+def test_https_and_loopback_base_urls_are_accepted(url: str) -> None:
     assert str(_wire.base_url(url)) == url.rstrip("/")
 
 
@@ -73,7 +73,7 @@ def test_spaces_around_a_base_url_are_stripped() -> None:
     assert str(_wire.base_url(" https://host/v2/ \n")) == "https://host/v2"
 
 
-def test_a_named_host_may_be_spoken_to_without_tls() -> None:
+def test_a_listed_host_may_be_used_without_tls() -> None:
     assert str(_wire.base_url("http://Sandbox:8080/v2", ("sandbox",))) == "http://sandbox:8080/v2"
     with pytest.raises(ConfigurationError, match="insecure_hosts"):
         _wire.base_url("http://sandbox.example/v2", ("sandbox",))
@@ -113,7 +113,7 @@ def test_a_user_agent_cannot_smuggle_headers(agent: str) -> None:
 @pytest.mark.parametrize(
     "bad", ["", ".", "..", "a/b", "../x", "a\\b", "a\x00", "\n", "\ud800", None, 3]
 )
-def test_ids_that_could_reach_elsewhere_are_refused(bad: Any) -> None:
+def test_ids_that_could_reach_another_resource_are_refused(bad: Any) -> None:
     with pytest.raises(ConfigurationError):
         _wire.segment("verification_id", bad)
 
@@ -185,7 +185,7 @@ def test_orders_are_spelled_out(given_order: str | None, sent: str) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "a, b", "created_at UP", "a;drop", "a  DESC", 3])
-def test_an_order_that_is_no_field_and_direction_is_refused(bad: Any) -> None:
+def test_an_order_that_is_not_a_field_and_a_direction_is_refused(bad: Any) -> None:
     with pytest.raises(ConfigurationError):
         _wire.order(bad)
 
@@ -312,12 +312,12 @@ def test_the_early_nested_error_is_read() -> None:
         b'{"error": {"type": {}}}',
     ],
 )
-def test_an_envelope_of_other_types_is_no_obstacle(body: bytes) -> None:
+def test_error_fields_of_other_types_are_ignored(body: bytes) -> None:
     error = _error(400, body)
     assert (error.code, error.message, error.more_info, error.errors) == (None,) * 4
 
 
-def test_a_byte_order_mark_before_an_error_is_no_obstacle() -> None:
+def test_a_byte_order_mark_before_an_error_is_ignored() -> None:
     assert _error(400, b'\xef\xbb\xbf{"message": "M"}').message == "M"
 
 
@@ -357,7 +357,7 @@ class Number(IntEnum):
     ONE = 1
 
 
-def test_subclasses_of_builtin_types_are_sent_as_what_they_are() -> None:
+def test_subclasses_of_builtin_types_are_sent_by_their_value() -> None:
     metadata = {Markup("m"): Markup("<b>"), "s": Scalar(0.5), "e": Colour.RED, "n": Number.ONE}
     params = _wire.filters(Markup("find"), metadata)
     assert params["search"] == "find"
@@ -412,7 +412,7 @@ def test_a_path_is_escaped_once(given_path: str, sent: str) -> None:
         None,
     ],
 )
-def test_a_path_that_leads_elsewhere_is_refused(bad: Any) -> None:
+def test_a_path_outside_the_base_url_is_refused(bad: Any) -> None:
     with pytest.raises(ConfigurationError):
         _wire.path(bad)
 
@@ -448,7 +448,7 @@ def test_parameters_that_cannot_be_sent_are_refused(bad: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["page", "size", "order_by", "search", "verification_metadata"])
-def test_a_listings_own_parameters_cannot_be_given_beside(name: str) -> None:
+def test_a_listings_own_parameters_cannot_be_given_as_further_ones(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         _wire.extra("extra_query", {name: "1"}, own=True)
 

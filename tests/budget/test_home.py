@@ -69,7 +69,7 @@ def test_sends_of_the_last_loop_count_in_the_next() -> None:
     assert run(later) == pytest.approx(60.0, abs=0.1)
 
 
-def test_sends_count_also_where_two_loops_tell_different_times() -> None:
+def test_sends_count_also_where_the_clocks_of_two_loops_differ() -> None:
     budget = Budget(SLOW)
 
     async def late() -> None:
@@ -99,7 +99,7 @@ def test_the_limit_holds_over_many_loops_of_two_makes() -> None:
     assert len(arrivals) == 24
 
 
-def test_what_was_in_flight_when_its_loop_closed_is_given_up_and_counts() -> None:
+def test_a_request_in_flight_when_its_loop_closed_counts_as_aborted() -> None:
     budget = Budget(SLOW)
 
     async def leave() -> None:
@@ -120,7 +120,7 @@ def test_what_was_in_flight_when_its_loop_closed_is_given_up_and_counts() -> Non
     run(main)
 
 
-def test_a_pause_lasts_into_the_next_loop() -> None:
+def test_a_pause_goes_on_in_the_next_loop() -> None:
     budget = Budget()
 
     async def pause() -> None:
@@ -131,13 +131,13 @@ def test_a_pause_lasts_into_the_next_loop() -> None:
     assert run(lambda: use(budget)) == pytest.approx(20.0, abs=0.01)
 
 
-def test_the_pace_lasts_into_the_next_loop() -> None:
+def test_the_pace_is_kept_in_the_next_loop() -> None:
     budget = Budget(RateLimit(100, per=60.0, burst=5))
     times = [run(lambda: use(budget)) for _ in range(8)]
     assert times == pytest.approx([0.0] * 5 + [0.6] * 3, abs=0.02)
 
 
-def test_nobody_waits_in_the_next_loop_for_the_waiters_of_the_last() -> None:
+def test_waiters_of_the_last_loop_do_not_delay_the_next() -> None:
     budget = Budget(RateLimit(100, per=60.0, burst=1))
     loop = VirtualTimeLoop()
     errors: list[object] = []
@@ -161,7 +161,7 @@ def test_a_closed_budget_stays_closed_in_the_next_loop() -> None:
     assert "closed" in repr(budget)
 
 
-def test_loops_that_tell_the_same_time_need_no_shift() -> None:
+def test_loops_with_the_same_clock_need_no_shift() -> None:
     home = Home()
     for make in (asyncio.new_event_loop, uvloop.new_event_loop, asyncio.new_event_loop):
         loop = make()

@@ -15,7 +15,7 @@ from tests.virtual_time import run, virtual_time
 
 
 @virtual_time
-async def test_recent_tells_how_long_ago_each_send_was_the_oldest_first() -> None:
+async def test_recent_gives_the_age_of_each_send_oldest_first() -> None:
     budget = Budget(RateLimit(10, per=60.0))
     assert budget.recent() == []
     (await budget.acquire()).answered()
@@ -37,7 +37,7 @@ async def test_recent_forgets_what_no_longer_counts_and_what_was_not_sent() -> N
 
 
 @virtual_time
-async def test_an_abandoned_send_was_no_seconds_ago_until_it_must_have_arrived() -> None:
+async def test_an_abandoned_send_has_age_zero_until_it_must_have_arrived() -> None:
     budget = Budget(RateLimit(10, per=60.0))
     (await budget.acquire()).abandoned()  # allowed a second to arrive
     await asyncio.sleep(0.5)
@@ -60,7 +60,7 @@ async def test_remembered_sends_take_slots_until_per_seconds_have_passed_since_t
 
 
 @virtual_time
-async def test_what_recent_told_can_be_remembered() -> None:
+async def test_the_result_of_recent_can_be_remembered() -> None:
     budget = Budget()
     for _ in range(5):
         (await budget.acquire()).answered()
@@ -95,7 +95,7 @@ async def test_a_budget_goes_on_at_the_pace_that_the_remembered_sends_leave() ->
 
 
 @virtual_time
-async def test_who_waits_already_also_waits_for_what_is_remembered() -> None:
+async def test_remembered_sends_also_delay_calls_that_wait_already() -> None:
     budget = Budget(RateLimit(1, per=10.0))
     (await budget.acquire()).answered()
     waiting = asyncio.create_task(budget.acquire())

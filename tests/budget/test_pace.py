@@ -98,7 +98,7 @@ async def test_a_pause_that_comes_while_others_wait_holds_for_them_too() -> None
 
 
 @virtual_time
-async def test_a_pause_is_never_shortened_and_nonsense_is_ignored() -> None:
+async def test_a_pause_is_never_shortened_and_invalid_lengths_are_ignored() -> None:
     budget = Budget()
     budget.pause(10.0)
     for seconds in (1.0, -5.0, 0.0, math.nan, math.inf, -math.inf):
@@ -148,7 +148,7 @@ async def test_a_pause_that_is_made_longer_while_it_lasts_is_kept_in_full() -> N
 
 
 @virtual_time
-async def test_without_a_limit_only_a_pause_makes_anybody_wait() -> None:
+async def test_without_a_limit_calls_only_wait_in_a_pause() -> None:
     budget = Budget(RateLimit.unlimited())
     assert (await grants(budget, 1000))[-1] == pytest.approx(0.0, abs=0.001)
     budget.pause(3.0)

@@ -132,7 +132,7 @@ async def test_an_unsent_request_gives_its_slot_back_at_once() -> None:
 
 
 @virtual_time
-async def test_only_the_first_word_about_a_slot_counts() -> None:
+async def test_only_the_first_report_about_a_slot_counts() -> None:
     budget = Budget(RateLimit(3, per=10.0))
     slot = await budget.acquire()
     slot.answered()

@@ -151,7 +151,7 @@ def test_a_storm_of_cancellations_leaves_no_slot_in_redis(url: str, key: str, fa
     asyncio.run(asyncio.wait_for(main(), 30.0))
 
 
-async def test_a_pause_holds_for_all(url: str, key: str) -> None:
+async def test_a_pause_holds_for_all_budgets_of_the_key(url: str, key: str) -> None:
     loop = asyncio.get_running_loop()
     async with (
         RedisBudget.from_url(url, LIMIT, key=key) as one,
@@ -267,7 +267,7 @@ async def test_a_pause_in_redis_beyond_the_cap_is_shortened_for_all(url: str, ke
         assert loop.time() - began < 3.0
 
 
-async def test_closing_wakes_who_waits_for_another_process(url: str, key: str) -> None:
+async def test_closing_wakes_calls_that_wait_for_another_process(url: str, key: str) -> None:
     limit = RateLimit(1, per=60.0)
     async with RedisBudget.from_url(url, limit, key=key) as other:
         (await other.acquire()).answered()
@@ -280,7 +280,7 @@ async def test_closing_wakes_who_waits_for_another_process(url: str, key: str) -
                 await asyncio.wait_for(task, 5.0)
 
 
-async def test_redis_remembers_by_itself(url: str, key: str) -> None:
+async def test_recent_and_remember_do_nothing_with_redis(url: str, key: str) -> None:
     async with RedisBudget.from_url(url, LIMIT, key=key) as budget:
         (await budget.acquire()).answered()
         assert budget.recent() == []

@@ -96,7 +96,7 @@ def test_a_waiter_cancelled_in_the_tick_of_its_grant_hands_its_turn_on(factory: 
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
-def test_a_budget_serves_on_when_somebody_cancels_its_task(factory: str) -> None:
+def test_a_budget_goes_on_after_its_task_is_cancelled(factory: str) -> None:
     async def main() -> None:
         budget = await busy_budget()
         waiting = asyncio.create_task(budget.acquire())
@@ -242,7 +242,7 @@ async def test_the_estimate_counts_the_share_of_bulk() -> None:
 
 
 @virtual_time
-async def test_a_snapshot_tells_how_things_stand() -> None:
+async def test_a_snapshot_has_the_state_of_slots_waiters_and_pauses() -> None:
     limit = RateLimit(3, per=10.0)
     budget = Budget(limit)
     assert budget.snapshot() == BudgetSnapshot(limit, 0, 3, (0, 0), 0.0, 0.0, 0.0)  # type: ignore[arg-type]
@@ -256,7 +256,7 @@ async def test_a_snapshot_tells_how_things_stand() -> None:
 
 
 @virtual_time
-async def test_closing_ends_every_wait_and_refuses_what_comes_later() -> None:
+async def test_closing_ends_every_wait_and_refuses_later_calls() -> None:
     began = asyncio.get_running_loop().time()
     async with await busy_budget() as budget:
         waiting = [asyncio.create_task(budget.acquire(lane)) for lane in (I, B, I)]
@@ -301,14 +301,14 @@ async def test_the_repr_says_what_the_budget_is() -> None:
     assert repr(Budget(RateLimit.unlimited())) == "<Budget unlimited, 0 used, 0 waiting>"
 
 
-def test_a_ledger_brings_its_own_connections() -> None:
+def test_connections_and_a_ledger_cannot_both_be_given() -> None:
     with pytest.raises(ConfigurationError, match="connections or ledger"):
         Budget(connections=5, ledger=LocalLedger(10, 1.0))
 
 
 @pytest.mark.parametrize("priority", ["bulk", None, 1])
 @virtual_time
-async def test_a_priority_that_is_not_one_is_refused(priority: object) -> None:
+async def test_anything_but_a_priority_is_refused(priority: object) -> None:
     with pytest.raises(ConfigurationError, match="must be a Priority"):
         await Budget().acquire(priority)  # type: ignore[arg-type]
 

@@ -40,7 +40,7 @@ converter = WireConverter()
 
 
 @pytest.mark.parametrize("cls", RECORDS)
-def test_loads_and_dumps(cls: Any) -> None:
+def test_loads_and_dumps_agree_with_from_json_and_to_json(cls: Any) -> None:
     body = dumps({**ids(cls), "new": 1})
     record = converter.loads(body, cls)
     assert type(record) is cls
@@ -49,13 +49,13 @@ def test_loads_and_dumps(cls: Any) -> None:
     assert converter.loads(converter.dumps([record]), list[cls]) == [record]
 
 
-def test_pages() -> None:
+def test_the_converter_reads_and_writes_pages() -> None:
     page = converter.loads(guide("verification_list"), Page[Verification])
     assert page == from_json(Page[Verification], guide("verification_list"))
     assert converter.dumps(page, dates="iso") == to_json(page, dates="iso")
 
 
-def test_structure_and_unstructure() -> None:
+def test_structure_and_unstructure_agree_with_from_dict_and_to_dict() -> None:
     plain = json.loads(guide("verification"))
     record = converter.structure(plain, Verification)
     assert record == from_json(Verification, guide("verification"))
@@ -63,7 +63,7 @@ def test_structure_and_unstructure() -> None:
     assert converter.structure({"items": [plain], "total": 1}, Page[Verification])[0] == record
 
 
-def test_classes_of_ones_own_follow_the_rules() -> None:
+def test_classes_of_the_user_follow_the_rules() -> None:
     sent: dict[str, Any] = {
         "verification": {"verification_id": "a", "new": 1},
         "at": "1685038116000",
@@ -107,7 +107,7 @@ def test_a_subclass_of_a_record_is_read_too() -> None:
 
 
 @pytest.mark.parametrize("shape", [object(), object, "Verification", 3, Page])
-def test_a_shape_that_cannot_be_decoded_is_an_error_of_ours(shape: Any) -> None:
+def test_a_shape_that_cannot_be_decoded_is_a_harbour_error(shape: Any) -> None:
     with pytest.raises((ConfigurationError, DecodeError)) as caught:
         converter.loads(b"{}", shape)
     assert caught.value.__context__ is None
@@ -119,7 +119,7 @@ def test_a_copy_follows_the_rules_too() -> None:
     assert twin.dumps(Webhook("w")) == to_json(Webhook("w"))
 
 
-def test_values_nested_too_deeply_are_an_error_of_ours() -> None:
+def test_values_nested_too_deeply_are_a_harbour_error() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]

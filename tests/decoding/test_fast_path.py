@@ -119,7 +119,7 @@ def test_usual_variations_take_the_fast_path(
     assert decode_rows(Verification, page_of({"verification_id": "b"}, json.loads(body))).items
 
 
-def test_a_field_the_server_has_learned_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_fields_that_come_again_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_scans", {})
     body = page_of(
         {"verification_id": "a", "risk": {"score": 1}, "é": 1.5},
@@ -138,7 +138,7 @@ def test_a_field_the_server_has_learned_is_learned(monkeypatch: pytest.MonkeyPat
     assert [to_json(record) for record in again] == [to_json(record) for record in first]
 
 
-def test_learning_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_learned_fields_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_scans", {})
     for number in range(scan.MAX_LEARNED + 10):
         body = dumps({"webhook_id": "w", f"field_{number}": number})
@@ -146,7 +146,7 @@ def test_learning_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(scan.scan_of(Webhook).learned) == scan.MAX_LEARNED
 
 
-def test_an_error_does_not_drag_the_fast_paths_error_along() -> None:
+def test_an_error_does_not_carry_the_fast_paths_error_as_its_context() -> None:
     with pytest.raises(DecodeError) as caught:
         decode_record(Verification, b"{}")
     error: BaseException | None = caught.value
@@ -177,7 +177,7 @@ def test_a_number_beyond_double_in_a_payload_is_kept_as_it_came(number: bytes) -
     assert number in to_json(eager)
 
 
-def test_an_empty_page_and_one_beyond_the_end() -> None:
+def test_an_empty_page_and_a_page_beyond_the_end_have_no_items() -> None:
     page = decode_page(Verification, b'{"items": [], "total": "7", "page": 9, "size": 50}')
     assert (page.items, page.total, page.page) == ([], 7, 9)
     rows = decode_rows(Verification, b'{"items": [], "total": 0}')

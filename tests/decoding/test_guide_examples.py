@@ -47,7 +47,7 @@ def test_nothing_of_a_single_object_is_lost(name: str, cls: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "cls"), LISTS)
-def test_a_page_and_a_chunk_hold_the_same(name: str, cls: Any) -> None:
+def test_a_page_and_its_rows_hold_the_same_records(name: str, cls: Any) -> None:
     page, rows = decode_page(cls, guide(name)), decode_rows(cls, guide(name))
     sent = json.loads(guide(name))
     assert page.items == rows.items
@@ -59,7 +59,7 @@ def test_a_page_and_a_chunk_hold_the_same(name: str, cls: Any) -> None:
     assert json.loads(to_json(page)) == to_dict(page)
 
 
-def test_a_listed_verification() -> None:
+def test_a_listed_verification_has_its_fields() -> None:
     rows = decode_rows(Verification, guide("verification_list"))
     [record] = rows.items
     assert record.verification_id == rows.ids[0]
@@ -77,7 +77,7 @@ def test_a_listed_verification() -> None:
     assert record.extra == {}
 
 
-def test_listed_webhooks() -> None:
+def test_listed_webhooks_have_their_fields() -> None:
     first, second = decode_rows(Webhook, guide("webhook_list")).items
     assert first.event_types == [
         WebhookEventType.VERIFICATION,

@@ -71,7 +71,9 @@ almost = st.sampled_from(RECORDS).flatmap(lambda cls: st.tuples(st.just(cls), ob
 
 @given(almost, json_values, st.integers(0, 3))
 @settings(max_examples=150, deadline=None)
-def test_json_of_any_shape(pair: Any, other: Any, wrapped: int) -> None:
+def test_json_of_any_shape_is_a_record_or_a_harbour_error(
+    pair: Any, other: Any, wrapped: int
+) -> None:
     cls, item = pair
     envelopes: list[Any] = [
         item,
@@ -84,13 +86,13 @@ def test_json_of_any_shape(pair: Any, other: Any, wrapped: int) -> None:
 
 @given(st.sampled_from(RECORDS), st.binary(max_size=40))
 @settings(max_examples=150, deadline=None)
-def test_any_bytes(cls: Any, body: bytes) -> None:
+def test_any_bytes_are_a_record_or_a_harbour_error(cls: Any, body: bytes) -> None:
     decode_all(cls, body)
 
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_damaged_bodies(data: st.DataObject) -> None:
+def test_damaged_bodies_are_a_record_or_a_harbour_error(data: st.DataObject) -> None:
     body = bytearray(guide(data.draw(st.sampled_from(["verification", "webhook_list"]))))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(body) - 1))
@@ -100,7 +102,9 @@ def test_damaged_bodies(data: st.DataObject) -> None:
 
 @given(st.sampled_from(RECORDS), json_values, st.sampled_from([Page, list, None]))
 @settings(max_examples=150, deadline=None)
-def test_plain_values_of_any_shape(cls: Any, value: Any, outer: Any) -> None:
+def test_plain_values_of_any_shape_are_a_record_or_a_harbour_error(
+    cls: Any, value: Any, outer: Any
+) -> None:
     shape = outer[cls] if outer else cls
     for decode in (from_dict, lambda shape, value: WireConverter().structure(value, shape)):
         with contextlib.suppress(HarbourError):
@@ -118,7 +122,9 @@ DEPTHS = [100, 900, *range(930, 1000, 5), 3_000, 100_000]
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b"[\n", b"]")])
 @pytest.mark.parametrize("field", [b"latest_response", b"new", b"status"])
-def test_nesting_is_an_error_of_ours(field: bytes, opening: bytes, closing: bytes) -> None:
+def test_json_of_any_depth_is_a_record_or_a_harbour_error(
+    field: bytes, opening: bytes, closing: bytes
+) -> None:
     for depth in DEPTHS:
         item = b'{"verification_id": "a", "%s": {"x": %s}}'
         item %= field, nested(depth, opening, closing)
@@ -147,7 +153,7 @@ def nest_out(record: Any) -> None:
             way(record)
 
 
-def test_values_of_ones_own_nested_too_deeply_are_errors_of_ours() -> None:
+def test_python_values_nested_too_deeply_are_configuration_errors() -> None:
     deep: Any = 1
     for _ in range(100_000):
         deep = [deep]

@@ -78,7 +78,7 @@ def test_an_invalid_record_says_what_is_known() -> None:
          "a", None),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_none(
+def test_the_id_or_date_of_an_invalid_record_is_none_if_it_cannot_be_read(
     bad: bytes, path: str, record_id: str | None, created_at: datetime | None
 ) -> None:
     rows = decode_rows(Verification, page_with(bad, size=5), keep_invalid=True)
@@ -122,7 +122,7 @@ def test_the_key_of_an_invalid_record_may_be_updated_at_too() -> None:
         (b'{"items": [{}], "total": 1, "pages": "x"}', "$.pages"),
     ],
 )
-def test_a_page_that_is_none_still_fails(body: bytes, path: str) -> None:
+def test_a_body_that_is_not_a_page_still_fails(body: bytes, path: str) -> None:
     with pytest.raises(DecodeError) as caught:
         decode_rows(Verification, body, keep_invalid=True)
     assert caught.value.path == path

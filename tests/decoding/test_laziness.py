@@ -50,7 +50,7 @@ states = pytest.mark.parametrize("make", STATES)
 Make = Callable[[], Verification]
 
 
-def test_the_states_are_what_they_are_called() -> None:
+def test_each_state_leaves_the_payloads_unread_that_it_says() -> None:
     assert unread(untouched()) == {"latest_response", "verification_metadata"}
     assert unread(partly_read()) == {"latest_response"}
     assert unread(wholly_read()) == set()
@@ -59,7 +59,7 @@ def test_the_states_are_what_they_are_called() -> None:
 
 @states
 @pytest.mark.parametrize("other", STATES)
-def test_equality_and_hash(make: Make, other: Make) -> None:
+def test_equality_and_hash_do_not_depend_on_what_was_read(make: Make, other: Make) -> None:
     assert make() == other()
     assert hash(make()) == hash(other())
     assert make() != attrs.evolve(other(), is_scan=True)
@@ -72,7 +72,7 @@ def test_equality_and_hash(make: Make, other: Make) -> None:
     [repr, lambda r: to_dict(r, dates="ms")["created_at"], attrs.asdict, attrs.astuple,
      lambda r: r.extra, lambda r: r.latest_response, lambda r: r.created_at],
 )  # fmt: skip
-def test_every_view_is_the_same(make: Make, view: Callable[[Any], Any]) -> None:
+def test_every_view_is_the_same_whatever_was_read(make: Make, view: Callable[[Any], Any]) -> None:
     assert view(make()) == view(wholly_read())
 
 
@@ -85,7 +85,7 @@ def test_every_view_is_the_same(make: Make, view: Callable[[Any], Any]) -> None:
         for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
     ],
 )
-def test_copies_and_pickles(make: Make, duplicate: Callable[[Any], Any]) -> None:
+def test_copies_and_pickles_are_equal_records(make: Make, duplicate: Callable[[Any], Any]) -> None:
     record = make()
     twin = duplicate(record)
     assert type(twin) is Verification
@@ -125,7 +125,7 @@ def test_a_record_put_into_its_own_payload_can_be_collected(make: Make) -> None:
 
 
 @states
-def test_the_dict_of_to_dict_is_nobody_elses(make: Make) -> None:
+def test_changing_the_dict_of_to_dict_changes_nothing_else(make: Make) -> None:
     record = make()
     to_dict(record)["latest_response"].clear()
     assert record == make()
@@ -235,11 +235,11 @@ def test_only_the_id_is_required(cls: Any) -> None:
         cls()
 
 
-def test_events_of_one_webhook_hash_apart() -> None:
+def test_events_of_one_webhook_have_different_hashes() -> None:
     assert len({hash(WebhookEvent("w", event_id=f"{n}")) for n in range(9)}) == 9
 
 
-def test_a_page_is_a_value_too() -> None:
+def test_pages_are_compared_hashed_and_copied_by_value() -> None:
     page = Page(items=[untouched()], total=1)
     assert page == Page(items=[wholly_read()], total=1)
     assert hash(page) == hash(Page(items=[], total=1))

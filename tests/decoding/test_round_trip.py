@@ -101,17 +101,17 @@ def test_timestamps_go_out_as_milliseconds_where_that_is_exact(
 
 
 @given(json_values)
-def test_encoding_is_json(value: Any) -> None:
+def test_encoded_values_are_read_back_by_any_json_parser(value: Any) -> None:
     assert json.loads(encode_json(value)) == value
     assert decode_any(encode_json(value)) == value
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'"\xff"', b"NaN", b"<html>", b"[" * 99999])
-def test_decode_any_raises_nothing_else(body: bytes) -> None:
+def test_decode_any_raises_decode_errors_only(body: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_any(body)
 
 
-def test_what_json_has_no_notion_of_is_a_configuration_error() -> None:
+def test_a_value_without_a_json_form_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="object has no JSON form"):
         encode_json({"a": object()})

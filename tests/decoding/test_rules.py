@@ -46,7 +46,7 @@ def created(value: Any) -> datetime | None:
 
 
 @given(moments | st.datetimes(datetime(2000, 1, 1), datetime(2300, 1, 1), timezones=st.just(UTC)))
-def test_epoch_milliseconds_as_int_or_string(moment: datetime) -> None:
+def test_timestamps_may_be_epoch_milliseconds_as_int_or_string(moment: datetime) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     milliseconds = (moment - EPOCH) // timedelta(milliseconds=1)
     assert created(milliseconds) == moment
@@ -70,7 +70,7 @@ def test_iso_8601_in_any_zone_keeps_microseconds(naive: datetime, zone: timezone
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("field", ["created_at", "updated_at", "submitted_at", "last_status_at"])
-def test_what_is_no_timestamp(field: str, value: Any) -> None:
+def test_other_values_are_not_accepted_as_timestamps(field: str, value: Any) -> None:
     record = {"verification_id": "x", field: value}
     assert outcome(decode_record, Verification, dumps(record)) == ("DecodeError", f"$.{field}")
     # In a column that is otherwise as usual, too.
@@ -79,7 +79,7 @@ def test_what_is_no_timestamp(field: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["007", "-0", "-5", "0", "00"])
-def test_unusual_digits_are_numbers_all_the_same(value: str) -> None:
+def test_unusual_digits_are_accepted_as_numbers(value: str) -> None:
     assert created(value) == EPOCH + timedelta(milliseconds=int(value))
 
 
@@ -104,7 +104,7 @@ def test_known_values_become_members_in_any_letter_case(data: st.DataObject) -> 
 
 
 @given(st.text())
-def test_other_values_stay_the_strings_they_are(text: str) -> None:
+def test_unknown_enum_values_stay_strings(text: str) -> None:
     sent = {"webhook_id": "x", "event_types": ["Agreement.Viewed", f"?{text}"]}
     event_types = decode_record(Webhook, dumps(sent)).event_types
     assert event_types is not None
@@ -221,7 +221,7 @@ def with_payload(payload: bytes) -> bytes:
         (b'{"verification_id": "a"}', "$.items"),
     ],
 )
-def test_nonsense_is_a_decode_error(body: bytes, path: str) -> None:
+def test_a_broken_page_is_a_decode_error_that_names_the_path(body: bytes, path: str) -> None:
     assert outcome(decode_rows, Verification, body) == ("DecodeError", path)
     assert outcome(decode_page, Verification, body) == ("DecodeError", path)
 

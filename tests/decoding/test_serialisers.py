@@ -91,7 +91,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
 
 @cases
 @pytest.mark.parametrize("name", FIELDS)
-def test_it_gives_every_field(name: str, make: Make, cls: Any) -> None:
+def test_these_serialisers_give_every_field(name: str, make: Make, cls: Any) -> None:
     record = make(cls)
     assert plain(FIELDS[name](record)) == plain(fields_of(record))
 
@@ -113,14 +113,16 @@ HOOKED: dict[str, Callable[[Any], Any]] = {
 
 @cases
 @pytest.mark.parametrize("name", WIRE)
-def test_it_gives_the_wires_names(name: str, make: Make, cls: Any) -> None:
+def test_these_serialisers_give_the_wires_names(name: str, make: Make, cls: Any) -> None:
     record = make(cls)
     assert WIRE[name](record) == to_dict(record)
 
 
 @pytest.mark.parametrize(("make", "cls"), CASES)
 @pytest.mark.parametrize("name", HOOKED)
-def test_msgspec_asks_its_hook(name: str, make: Make, cls: Any) -> None:
+def test_msgspec_with_to_dict_as_its_hook_gives_the_wires_names(
+    name: str, make: Make, cls: Any
+) -> None:
     record = make(cls)
     assert HOOKED[name](record) == to_dict(record)
 
@@ -139,14 +141,14 @@ REFUSE: dict[str, Callable[[Any], Any]] = {
 
 @cases
 @pytest.mark.parametrize("name", REFUSE)
-def test_what_cannot_know_records_refuses_them(name: str, make: Make, cls: Any) -> None:
+def test_serialisers_that_do_not_know_records_refuse_them(name: str, make: Make, cls: Any) -> None:
     with pytest.raises(TypeError):
         REFUSE[name](make(cls))
 
 
 @cases
 @pytest.mark.parametrize("encode", [jsonable_encoder, pydantic_core.to_jsonable_python])
-def test_fastapi_and_pydantic_refuse_what_has_no_model(
+def test_fastapi_and_pydantic_refuse_a_record_without_a_model(
     encode: Callable[[Any], Any], make: Make, cls: Any
 ) -> None:
     with pytest.raises(ValueError, match=r"not iterable|unknown type"):
@@ -186,7 +188,7 @@ def test_a_page_is_not_taken_for_a_mapping(encode: Callable[[Any], Any], items: 
         encode(Page(items, total=0))
 
 
-def test_an_own_class_that_holds_records_goes_through_the_converter() -> None:
+def test_a_users_class_that_holds_records_goes_through_the_converter() -> None:
     @attrs.frozen
     class Report:
         at: datetime

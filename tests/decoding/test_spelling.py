@@ -68,7 +68,7 @@ HANDLED: list[Callable[[Any], Any]] = [
 
 @pytest.mark.parametrize("handle", HANDLED)
 @pytest.mark.parametrize("learned", [False, True])
-def test_every_spelling_goes_out_as_it_came(handle: Callable[[Any], Any], learned: bool) -> None:
+def test_every_spelling_is_written_as_it_came(handle: Callable[[Any], Any], learned: bool) -> None:
     body = dumps(ODD).replace(b"Infinity", b"1e400")
     if learned:
         from_json(Verification, body)
@@ -97,7 +97,7 @@ def test_a_list_of_enums_keeps_letter_case_and_changes() -> None:
     assert to_dict(webhook)["event_types"] == []
 
 
-def test_what_was_changed_goes_out_changed() -> None:
+def test_changed_values_are_written_as_they_are_now() -> None:
     record = from_json(Verification, dumps({**ODD, "new": 1}))
     assert record.latest_response is not None
     record.latest_response["n"] = 0
@@ -127,7 +127,7 @@ MILLI, MICRO = SECOND + timedelta(milliseconds=7), SECOND + timedelta(microsecon
         (None, None, None, None),
     ],
 )  # fmt: skip
-def test_dates_in_three_spellings(came: Any, wire: Any, ms: Any, iso: Any) -> None:
+def test_dates_are_written_in_three_spellings(came: Any, wire: Any, ms: Any, iso: Any) -> None:
     own = isinstance(came, datetime)
     record = Webhook("w", created_at=came) if own else from_dict(Webhook, {"webhook_id": "w", "created_at": came})  # fmt: skip  # noqa: E501
     assert to_dict(record)["created_at"] == wire
@@ -155,7 +155,7 @@ def test_dates_of_pages_and_sequences_are_spelled_alike() -> None:
         (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))), "created_at is out of range"),
     ],
 )
-def test_an_own_datetime_that_names_no_moment_is_refused(
+def test_a_datetime_without_a_zone_or_out_of_range_is_refused(
     moment: datetime, problem: str, dates: Any
 ) -> None:
     with pytest.raises(ConfigurationError, match=problem):
@@ -239,7 +239,7 @@ WRONG: list[tuple[Callable[[], Any], type[HarbourError]]] = [
 
 
 @pytest.mark.parametrize(("call", "error"), WRONG)
-def test_a_wrong_argument_is_an_error_of_ours(
+def test_a_wrong_argument_is_a_harbour_error_without_a_context(
     call: Callable[[], Any], error: type[HarbourError]
 ) -> None:
     with pytest.raises(error) as caught:
@@ -248,7 +248,7 @@ def test_a_wrong_argument_is_an_error_of_ours(
     assert caught.value.__context__ is None
 
 
-def test_a_page_with_an_invalid_record_goes_out_as_it_came() -> None:
+def test_a_page_with_an_invalid_record_is_written_as_it_came() -> None:
     invalid = InvalidRecord(raw=b'{"is_scan":\n"yes"}', error=DecodeError("wrong"))
     assert to_json(invalid) == b'{"is_scan":"yes"}'
     page: Page[Any] = Page([invalid, Webhook("w")], total=2)

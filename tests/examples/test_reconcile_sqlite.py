@@ -59,7 +59,7 @@ async def test_the_table_is_kept_in_step_deletions_included(tmp_path: Path) -> N
         assert table(path) == await listed(sandbox)
 
 
-async def test_a_run_that_is_killed_in_the_middle_is_made_good_by_the_next(tmp_path: Path) -> None:
+async def test_the_run_after_a_killed_one_does_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "harbour.db"
     async with Sandbox(verifications=900, rate_limit=None) as sandbox:
         process = await started(sandbox, path)

@@ -34,9 +34,7 @@ async def get(client: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize("script", ALL)
-async def test_a_record_is_answered_as_it_is_and_an_unknown_one_is_a_404(
-    script: str, tmp_path: Path
-) -> None:
+async def test_a_record_is_shown_and_an_unknown_one_is_a_404(script: str, tmp_path: Path) -> None:
     async with Sandbox(verifications=120, rate_limit=None) as sandbox:
         mine = {"verification_metadata": {"internal_id": "mine"}}
         keys = sandbox.insert(2, status="completed", result="verified", **mine)
@@ -56,9 +54,7 @@ async def test_a_record_is_answered_as_it_is_and_an_unknown_one_is_a_404(
 
 
 @pytest.mark.parametrize("script", EXPORTING)
-async def test_what_harbour_answers_is_not_passed_on_when_it_fails(
-    script: str, tmp_path: Path
-) -> None:
+async def test_the_message_of_a_harbour_error_is_not_passed_on(script: str, tmp_path: Path) -> None:
     async with Sandbox(verifications=1, rate_limit=None) as sandbox:
         sandbox.fail(403, body="the records of Jane Doe", times=None)
         async with (

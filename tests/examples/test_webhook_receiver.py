@@ -40,7 +40,7 @@ async def changed(service: Service) -> str:
     return line
 
 
-async def test_a_delivery_makes_it_fetch_what_changed_whatever_is_in_it(tmp_path: Path) -> None:
+async def test_a_delivery_with_any_body_makes_it_fetch_what_changed(tmp_path: Path) -> None:
     async with (
         Sandbox(verifications=12, rate_limit=None) as sandbox,
         receiving(sandbox, tmp_path) as service,
@@ -54,7 +54,7 @@ async def test_a_delivery_makes_it_fetch_what_changed_whatever_is_in_it(tmp_path
             assert await changed(service) == f"{key} completed"
 
 
-async def test_a_wrong_path_is_a_404_and_asks_nothing_of_harbour(tmp_path: Path) -> None:
+async def test_a_wrong_path_is_a_404_and_sends_nothing_to_harbour(tmp_path: Path) -> None:
     async with (
         Sandbox(verifications=1, rate_limit=None) as sandbox,
         receiving(sandbox, tmp_path) as service,
@@ -108,7 +108,7 @@ async def test_a_receiver_that_was_down_goes_on_from_its_checkpoint(tmp_path: Pa
             assert await changed(service) == f"{key} started"
 
 
-async def test_it_goes_on_after_a_failure_of_its_own(tmp_path: Path) -> None:
+async def test_it_goes_on_after_its_handler_failed(tmp_path: Path) -> None:
     async with (
         Sandbox(verifications=1, rate_limit=None) as sandbox,
         receiving(sandbox, tmp_path, token="missing/token") as service,

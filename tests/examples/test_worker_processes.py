@@ -46,7 +46,7 @@ async def test_four_processes_fetch_each_record_once_and_keep_to_one_limit() -> 
 
 
 @needs_redis
-async def test_sigterm_ends_all_processes_without_a_trace() -> None:
+async def test_sigterm_ends_all_processes_without_a_message() -> None:
     async with started(400) as (sandbox, process):
         while sum(a.path != "/verifications" for a in sandbox.arrivals) < 5:
             await asyncio.sleep(0.01)

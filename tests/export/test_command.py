@@ -60,7 +60,7 @@ def test_all_makes_a_folder_of_both_listings_with_a_manifest(
     assert out == ""
 
 
-def test_events_are_those_of_all_webhooks_and_owe_no_proof(
+def test_events_are_those_of_all_webhooks_and_need_no_proof(
     tmp_path: Path, exported: Exported
 ) -> None:
     target = tmp_path / "events.jsonl"
@@ -95,7 +95,7 @@ def test_stdout_takes_json_lines_and_nothing_else(tmp_path: Path, exported: Expo
     assert json.loads((tmp_path / "m.json").read_text())["path"] is None
 
 
-def test_a_reader_that_has_had_enough_is_no_error() -> None:
+def test_a_reader_that_closes_stdout_early_is_not_an_error() -> None:
     command = [*HARBOUR, "verifications", "--out", "-", "--sandbox", "600"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=BARE
@@ -126,7 +126,7 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
         (["all", "--out", "all", "--fields", "nonsense"], "nonsense"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exits_with_2(
+def test_wrong_usage_prints_one_line_and_exits_with_2(
     args: list[str],
     says: str,
     tmp_path: Path,
@@ -172,7 +172,7 @@ def test_an_interrupted_export_says_what_was_kept_and_goes_on(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_any_encoding_of_the_terminal_will_do(encoding: str, tmp_path: Path) -> None:
+def test_any_encoding_of_the_terminal_works(encoding: str, tmp_path: Path) -> None:
     target = tmp_path / "Łódź.jsonl"
     done = subprocess.run(
         [*HARBOUR, "webhooks", "--out", str(target), "--sandbox", "1"],

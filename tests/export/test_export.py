@@ -93,7 +93,7 @@ async def test_csv_has_fixed_columns_nested_json_and_unknown_fields_in_extra(
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-async def test_what_is_excluded_is_never_on_the_disk(
+async def test_an_excluded_field_is_never_on_the_disk(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = bytearray()
@@ -169,7 +169,7 @@ async def test_a_link_is_followed_to_the_file_it_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-async def test_files_are_the_owners_alone_from_the_first_byte(
+async def test_files_are_readable_by_their_owner_alone_from_the_first_byte(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     modes: set[tuple[str, int]] = set()
@@ -196,7 +196,7 @@ async def test_files_are_the_owners_alone_from_the_first_byte(
     assert {f"v.{suffix}.spool", f"v.{suffix}.checkpoint.new"} <= {n for n, _ in modes}
 
 
-async def test_the_old_file_stands_until_the_new_one_does(tmp_path: Path) -> None:
+async def test_the_old_file_stays_until_the_new_one_replaces_it(tmp_path: Path) -> None:
     target = tmp_path / "v.jsonl"
     target.write_text("old\n")
     seen = []
@@ -206,7 +206,7 @@ async def test_the_old_file_stands_until_the_new_one_does(tmp_path: Path) -> Non
     assert len(lines(target)) == 250
 
 
-async def test_progress_is_told_after_each_page(tmp_path: Path) -> None:
+async def test_progress_is_reported_after_each_page(tmp_path: Path) -> None:
     seen: list[int] = []
     pager = listing([record(n) for n in range(250)], complete=False)
     await export(pager, tmp_path / "v.csv", on_progress=lambda r: seen.append(r.yielded))
@@ -224,7 +224,7 @@ async def test_a_proof_that_failed_is_in_the_report_and_the_file_has_everything_
     assert len(lines(tmp_path / "v.jsonl")) == 3
 
 
-async def test_no_proof_is_owed_of_a_part(tmp_path: Path) -> None:
+async def test_an_export_of_a_part_needs_no_proof(tmp_path: Path) -> None:
     report = await export(listing([record(n) for n in range(9)], max_items=4), tmp_path / "v.csv")
     assert (report.rows, report.complete, report.unproved) == (4, False, False)
 

@@ -32,7 +32,7 @@ async def test_without_a_terminal_there_are_plain_lines() -> None:
     assert said[-1] == "verifications: 200/200 records, 2 pages, done"
 
 
-async def test_the_time_to_go_knows_the_pace_of_the_budget() -> None:
+async def test_the_time_to_go_takes_the_pace_of_the_budget_into_account() -> None:
     """90 pages after the 100 that are free now, at 100 in a minute."""
     snapshot = Budget(RateLimit(100, per=60)).snapshot()
     assert at_the_limit(snapshot, 190) == pytest.approx(54)

@@ -58,7 +58,7 @@ async def test_max_items_counts_over_all_runs(tmp_path: Path) -> None:
     assert report.rows == 250
 
 
-async def test_max_items_reached_before_the_end_asks_for_nothing_more(tmp_path: Path) -> None:
+async def test_max_items_reached_before_the_end_sends_no_more_requests(tmp_path: Path) -> None:
     target = tmp_path / "v.csv"
 
     def stop(report: PagingReport) -> None:
@@ -113,7 +113,7 @@ async def test_a_lost_network_keeps_what_arrived(tmp_path: Path) -> None:
     assert (report.runs, report.rows, report.complete) == (2, 450, True)
 
 
-async def test_what_failed_before_the_first_record_leaves_nothing(tmp_path: Path) -> None:
+async def test_an_export_that_fails_before_the_first_record_leaves_nothing(tmp_path: Path) -> None:
     async with served(10) as (sandbox, harbour):
         sandbox.fail(401, times=None)
         with pytest.raises(APIStatusError) as caught:
@@ -206,7 +206,7 @@ async def test_a_damaged_checkpoint_is_refused_until_restart(content: str, tmp_p
     assert (await export(listing(RECORDS), target, restart=True)).rows == 450
 
 
-async def test_a_spool_that_somebody_cut_is_refused(tmp_path: Path) -> None:
+async def test_a_spool_that_was_truncated_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "v.csv"
     await interrupted(target)
     os.truncate(tmp_path / "v.csv.spool", 10)
@@ -233,7 +233,7 @@ async def test_the_second_export_to_a_path_is_refused(tmp_path: Path) -> None:
     assert report.rows == len(lines(target)) == 450
 
 
-async def test_a_lock_file_left_by_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
+async def test_a_lock_file_left_by_a_killed_process_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "v.jsonl.lock").write_text("whatever")
     await export(listing(RECORDS), tmp_path / "v.jsonl")
     assert names(tmp_path) == ["v.jsonl"]

@@ -149,7 +149,7 @@ def stop_at(target: Path) -> Callable[[Path, Path], None]:
     return replace
 
 
-async def test_a_row_that_is_later_than_what_was_read_stays(tmp_path: Path) -> None:
+async def test_a_row_of_the_file_that_is_later_than_the_change_read_stays(tmp_path: Path) -> None:
     world, target = World(3), tmp_path / "v.jsonl"
     await export_since(world.changes, target, SINCE)
     world.update("v1", status="in_progress")

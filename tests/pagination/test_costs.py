@@ -34,7 +34,9 @@ async def requests(order: str, world: World, size: int, concurrency: int) -> int
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
 @pytest.mark.parametrize("delay", [0, 3])
-async def test_a_quiet_list_costs_a_sixth_more(order: str, concurrency: int, delay: int) -> None:
+async def test_a_list_that_does_not_change_costs_a_sixth_more(
+    order: str, concurrency: int, delay: int
+) -> None:
     for count in (0, 1, 99, 100, 101, 200, 450, 799, 801, 1454, 1500, 1501, 10_000, 30_000):
         world = World(Random(count), ascending=order.endswith("ASC"), delay=delay)
         world.create(count)
@@ -64,7 +66,7 @@ async def test_smaller_pages_cost_more(order: str, size: int, dearer: float) -> 
 @pytest.mark.parametrize(
     ("deleted", "created", "dearer"), [(1, 1, 1.2), (0, 5, 1.3), (5, 5, 1.3), (20, 20, 2.0)]
 )
-async def test_what_a_changing_list_costs(
+async def test_a_changing_list_costs_what_is_documented(
     order: str, concurrency: int, deleted: int, created: int, dearer: float
 ) -> None:
     costs = []

@@ -73,7 +73,7 @@ def once(action: Callable[[World], None], at_answer: int) -> Callable[[World], N
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("size", range(1, 101))
-async def test_page_sizes_from_1_to_100(order: str, size: int) -> None:
+async def test_a_walk_is_complete_with_pages_of_1_to_100(order: str, size: int) -> None:
     made = world(order, 230, ties=0.2)
     made.change = lambda w: w.churn(1, 1)
     await complete_walk(made, size)
@@ -81,7 +81,9 @@ async def test_page_sizes_from_1_to_100(order: str, size: int) -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("at_answer", [1, 2, 5])
-async def test_everything_already_read_is_deleted(order: str, at_answer: int) -> None:
+async def test_a_walk_is_complete_if_everything_already_read_is_deleted(
+    order: str, at_answer: int
+) -> None:
     made = world(order, 100)
 
     def delete_all_read(w: World) -> None:
@@ -94,7 +96,7 @@ async def test_everything_already_read_is_deleted(order: str, at_answer: int) ->
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("at_answer", [0, 1, 4])
-async def test_the_list_empties(order: str, at_answer: int) -> None:
+async def test_a_walk_is_complete_if_the_list_empties(order: str, at_answer: int) -> None:
     made = world(order, 100)
     made.change = once(lambda w: w.churn(1000, 0), at_answer)
     await complete_walk(made)
@@ -102,7 +104,7 @@ async def test_the_list_empties(order: str, at_answer: int) -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("at_answer", [1, 2, 9])
-async def test_the_list_doubles(order: str, at_answer: int) -> None:
+async def test_a_walk_is_complete_if_the_list_doubles(order: str, at_answer: int) -> None:
     made = world(order, 100)
     made.change = once(lambda w: w.create(100), at_answer)
     _, report = await complete_walk(made)
@@ -110,7 +112,7 @@ async def test_the_list_doubles(order: str, at_answer: int) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_creations_that_outpace_reading_come_to_an_end(order: str) -> None:
+async def test_a_walk_ends_although_creations_outpace_reading(order: str) -> None:
     made = world(order, 100)
     made.change = lambda w: w.create(30)
     pager = Pager(made.fetch, listing="records", order=order, page_size=10)
@@ -125,7 +127,7 @@ async def test_creations_that_outpace_reading_come_to_an_end(order: str) -> None
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("ties", [0.9, 1.0])
-async def test_ties_across_page_borders(order: str, ties: float) -> None:
+async def test_a_walk_is_complete_with_ties_across_page_borders(order: str, ties: float) -> None:
     made = world(order, 100, ties=ties)
     made.change = lambda w: w.churn(1, 1)
     await complete_walk(made)
@@ -167,7 +169,7 @@ async def test_a_server_that_keeps_no_order_yields_all_and_names_the_page(
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_one_record_out_of_order_far_behind_is_not_passed_in_silence(order: str) -> None:
+async def test_one_record_out_of_order_far_behind_loses_the_proof(order: str) -> None:
     made = world(order, 95)
     made.records.insert(17, made.records.pop(77))
     given, report = await unproved_walk(made, lambda _page, _size, rows: rows)
@@ -176,7 +178,7 @@ async def test_one_record_out_of_order_far_behind_is_not_passed_in_silence(order
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_record_without_created_at_is_not_passed_in_silence(order: str) -> None:
+async def test_a_record_without_created_at_loses_the_proof(order: str) -> None:
     made = world(order, 60)
 
     def without_key(_page: int, _size: int, rows: Rows[Record]) -> Rows[Record]:
@@ -221,7 +223,7 @@ async def test_a_total_that_is_too_small_is_ignored(order: str, total: int) -> N
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_server_that_gives_fewer_than_asked_for_is_found_out(order: str) -> None:
+async def test_a_server_that_gives_fewer_than_asked_for_is_detected(order: str) -> None:
     """It takes 50 for its largest page, and counts pages by that."""
     made = world(order, 450)
 
@@ -235,7 +237,7 @@ async def test_a_server_that_gives_fewer_than_asked_for_is_found_out(order: str)
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_server_that_gives_more_than_asked_for_is_found_out(order: str) -> None:
+async def test_a_server_that_gives_more_than_asked_for_loses_the_proof(order: str) -> None:
     made = world(order, 250)
 
     async def fetch(page: int, _size: int) -> Rows[Record]:
@@ -249,7 +251,7 @@ async def test_a_server_that_gives_more_than_asked_for_is_found_out(order: str) 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kept", [0, 4])
-async def test_a_page_that_stays_short_is_not_passed_in_silence(order: str, kept: int) -> None:
+async def test_a_page_that_stays_short_loses_the_proof(order: str, kept: int) -> None:
     made = world(order, 60)
 
     def short(page: int, size: int, rows: Rows[Record]) -> Rows[Record]:
@@ -298,7 +300,7 @@ ANY_ORDER = ["created_at DESC", "created_at ASC", "updated_at DESC", None]
 
 
 @pytest.mark.parametrize("order", ANY_ORDER)
-async def test_a_list_without_an_end_is_given_up(order: str | None) -> None:
+async def test_a_walk_gives_up_a_list_without_an_end(order: str | None) -> None:
     """Every page is full, and the total is always far away."""
     requests = 0
 
@@ -323,7 +325,9 @@ async def test_a_list_without_an_end_is_given_up(order: str | None) -> None:
 
 @pytest.mark.parametrize("order", ANY_ORDER)
 @pytest.mark.parametrize("total", [450, 10**9])
-async def test_a_server_that_repeats_one_page_is_given_up(order: str | None, total: int) -> None:
+async def test_a_walk_gives_up_a_server_that_repeats_one_page(
+    order: str | None, total: int
+) -> None:
     requests = 0
 
     async def fetch(_page: int, size: int) -> Rows[int]:
@@ -343,7 +347,7 @@ async def test_a_server_that_repeats_one_page_is_given_up(order: str | None, tot
     assert requests <= 64 + 12 * 5 + 4
 
 
-async def test_a_repeated_page_of_an_unproved_order_is_given_up_after_three() -> None:
+async def test_a_walk_in_an_unproved_order_gives_up_after_three_repeated_pages() -> None:
     requests = 0
 
     async def fetch(_page: int, size: int) -> Rows[int]:

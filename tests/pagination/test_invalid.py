@@ -39,7 +39,7 @@ def name(item: Any) -> str:
     return str(item.record_id if isinstance(item, InvalidRecord) else item.id)
 
 
-async def test_kept_records_stand_in_their_places_and_are_counted() -> None:
+async def test_kept_invalid_records_stand_in_their_places_and_are_counted() -> None:
     walk = pager("keep")
     items = await walk.to_list()
     assert [name(item) for item in items] == [f"r{n}" for n in range(1, 61)]
@@ -48,7 +48,7 @@ async def test_kept_records_stand_in_their_places_and_are_counted() -> None:
     assert walk.report.complete
 
 
-async def test_a_function_replaces_or_drops_them() -> None:
+async def test_a_function_replaces_or_drops_invalid_records() -> None:
     walk = pager(lambda r: r if r.record_id == "r7" else None)
     items = await walk.to_list()
     assert [name(item) for item in items if isinstance(item, InvalidRecord)] == ["r7"]
@@ -72,7 +72,7 @@ async def test_a_function_that_raises_ends_the_walk_after_what_stands_before() -
 
 
 @pytest.mark.parametrize("on_invalid", ["keep", lambda _: None])
-async def test_tokens_are_exact_around_them(on_invalid: Any) -> None:
+async def test_tokens_are_exact_around_invalid_records(on_invalid: Any) -> None:
     whole = [name(item) for item in await pager(on_invalid).to_list()]
     walk, given = pager(on_invalid), list[str]()
     async for item in walk:
@@ -87,7 +87,7 @@ async def test_max_items_counts_what_is_yielded() -> None:
     assert (walk.report.invalid, walk.report.reason) == (3, "stopped at max_items")
 
 
-async def test_one_whose_key_cannot_be_read_loses_the_proof() -> None:
+async def test_an_invalid_record_without_a_readable_key_loses_the_proof() -> None:
     walk, given = pager("keep", readable=False), list[str]()
     with pytest.raises(IncompleteListingError, match="without a readable key"):
         async for item in walk:

@@ -59,7 +59,7 @@ async def test_the_first_request_goes_alone_and_none_beyond_the_end(order: str |
     assert all((page - 1) * size < 25 for page, size in made.requests)
 
 
-async def test_pages_say_what_was_requested() -> None:
+async def test_pages_have_the_number_and_size_that_was_requested() -> None:
     made = world(25)
     pages = [page async for page in pager(made, page_size=10).pages()]
     assert [(page.page, page.size) for page in pages] == made.requests
@@ -158,7 +158,7 @@ async def test_a_walk_that_was_cancelled_does_not_seem_to_have_ended(order: str 
     assert len(taken) + len(rest) == 500
 
 
-async def test_a_walk_that_somebody_closed_just_ends() -> None:
+async def test_a_walk_that_was_closed_ends_without_an_error() -> None:
     iterator = aiter(pager(world(500, delay=9), page_size=10))
     waiting = asyncio.create_task(anext(iterator))
     await asyncio.sleep(0)
@@ -225,7 +225,7 @@ async def test_an_error_ends_the_walk_after_all_that_came_before_it(order: str |
     assert given + [record.id for record in rest] == ids(made)
 
 
-async def test_what_is_no_harbour_error_passes_through() -> None:
+async def test_an_error_that_is_not_a_harbour_error_passes_through() -> None:
     async def fetch(_page: int, _size: int) -> Rows[Record]:
         raise ZeroDivisionError
 
@@ -271,7 +271,7 @@ async def test_max_items_beyond_the_end_is_a_whole_walk(order: str, max_items: i
         (None, "the server's order is not known"),
     ],
 )
-async def test_what_cannot_be_proved_says_why_and_repeats_no_id(
+async def test_a_walk_that_cannot_be_proved_says_why_and_repeats_no_id(
     order: str | None, reason: str
 ) -> None:
     made = world(60)
@@ -361,7 +361,7 @@ def test_bad_arguments_are_refused_at_once(options: dict[str, Any]) -> None:
     assert issubclass(ConfigurationError, HarbourError)
 
 
-async def test_a_record_costs_no_await_of_its_own() -> None:
+async def test_a_record_of_a_prefetched_page_costs_no_turn_of_the_event_loop() -> None:
     """Iterating a prefetched page takes no turn of the event loop."""
     made = world(99, delay=0)
     turns = 0

@@ -75,7 +75,7 @@ async def test_the_place_is_found_in_few_requests_whatever_was_deleted(
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_finished_walk_resumes_to_what_came_after(order: str) -> None:
+async def test_resuming_a_finished_walk_yields_what_came_after(order: str) -> None:
     made = world(order, 50)
     walk = pager(made)
     await walk.to_list()
@@ -126,7 +126,7 @@ async def test_tokens_stay_small(order: str) -> None:
     assert len(walk.resume_token) < 250
 
 
-async def test_orders_that_prove_nothing_go_on_where_they_stood() -> None:
+async def test_orders_that_cannot_be_proved_resume_at_their_position() -> None:
     made = world(ORDERS[0], 50)
     walk: Pager[Record] = Pager(made.fetch, listing="r", order="updated_at DESC", page_size=10)
     given = []
@@ -158,7 +158,7 @@ async def test_a_proof_that_was_lost_stays_lost_when_resumed(order: str) -> None
     assert sorted(given) == sorted(record.id for record in made.records)
 
 
-async def test_a_token_of_a_walk_that_asked_for_no_proof_gives_none() -> None:
+async def test_a_token_of_a_walk_without_a_proof_gives_no_proof() -> None:
     made = world("created_at DESC", 30)
     walk = Pager(made.fetch, listing="records?a=1", page_size=10, complete=False)
     first = await anext(aiter(walk))

@@ -57,7 +57,7 @@ def test_every_record_that_exists_throughout_is_yielded_once_in_any_schedule() -
     assert seen["assumed"] > 0
 
 
-def test_the_same_if_requests_fail_and_tasks_share_the_iterator() -> None:
+def test_records_are_yielded_once_if_requests_fail_and_tasks_share_the_iterator() -> None:
     seen = explore(schedules.Troubled, 5_000)
     assert seen["gave up"] < 0.01 * seen["schedules"]
 
@@ -76,5 +76,7 @@ def test_the_last_version_of_every_updated_record_is_yielded_in_any_schedule() -
         (schedules.Schedule, 4767),  # equal keys created as fast as they are read
     ],
 )
-async def test_schedules_that_once_failed(kind: type[schedules.Schedule], seed: int) -> None:
+async def test_schedules_that_once_failed_keep_the_promise(
+    kind: type[schedules.Schedule], seed: int
+) -> None:
     await schedules.run(seed, kind)

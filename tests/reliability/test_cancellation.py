@@ -191,7 +191,9 @@ WORKS: list[Work] = [
 @pytest.mark.parametrize("eager", FACTORIES)
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.__name__)
-def test_cancelled_at_every_moment(work: Work, cut: str, eager: bool, tried: Counter[str]) -> None:
+def test_a_call_cancelled_at_every_moment_leaves_nothing_behind(
+    work: Work, cut: str, eager: bool, tried: Counter[str]
+) -> None:
     async def at_every_moment() -> None:
         async with talking(rate_limit=TIGHT, api_key=slow_key) as (harbour, api):
             for moment in range(1, 10_000):
@@ -217,7 +219,9 @@ async def slow_key() -> str:
 
 
 @pytest.mark.parametrize("eager", FACTORIES)
-def test_thousands_of_calls_of_which_half_are_cancelled(eager: bool, tried: Counter[str]) -> None:
+def test_thousands_of_calls_of_which_half_are_cancelled_leave_nothing_behind(
+    eager: bool, tried: Counter[str]
+) -> None:
     chance = random.Random(11)
 
     async def one(harbour: HarbourSession, n: int) -> None:
@@ -267,7 +271,7 @@ def test_a_failure_in_a_task_group_ends_the_others(eager: bool) -> None:
 
 
 @pytest.mark.parametrize("eager", FACTORIES)
-def test_a_timeout_of_the_callers_own_is_a_plain_timeout(eager: bool) -> None:
+def test_asyncio_timeout_around_a_call_raises_timeout_error(eager: bool) -> None:
     async def main() -> None:
         async with talking(rate_limit=TIGHT) as (harbour, api):
             for work in (walk, get):
@@ -323,7 +327,7 @@ def test_a_session_closed_while_walks_and_calls_run_ends_each_with_its_error(eag
 
 
 @pytest.mark.parametrize("eager", FACTORIES)
-def test_a_loop_that_ends_while_a_walk_runs_leaves_nothing(eager: bool) -> None:
+def test_a_loop_that_ends_while_a_walk_runs_leaves_nothing_behind(eager: bool) -> None:
     """As ``asyncio.run`` does when main returns: it cancels all tasks, then closes the loop."""
 
     async def main() -> HarbourSession:

@@ -139,7 +139,9 @@ def writes_are_exact(api: Api, method: str, failed: HarbourError | None, why: st
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_on_a_single_call(fault: Fault, tried: Counter[str]) -> None:
+def test_a_fault_on_a_single_call_ends_in_a_record_or_one_error(
+    fault: Fault, tried: Counter[str]
+) -> None:
     @quiet_time
     async def everywhere() -> None:
         for method in CALLS:
@@ -151,7 +153,7 @@ def test_a_fault_on_a_single_call(fault: Fault, tried: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_every_error_status_on_a_single_call(method: str, tried: Counter[str]) -> None:
+def test_every_error_status_on_a_single_call_is_its_error(method: str, tried: Counter[str]) -> None:
     @quiet_time
     async def all_of_them() -> None:
         for fault in statuses():
@@ -211,7 +213,9 @@ async def walked(call: Awaitable[Any], seen: Seen, why: str) -> HarbourError | N
 
 
 @pytest.mark.parametrize("fault", FAULTS + PAGES, ids=lambda fault: fault.name)
-def test_a_fault_on_the_first_a_middle_and_the_last_page(fault: Fault, tried: Counter[str]) -> None:
+def test_a_fault_on_any_page_ends_in_right_records_or_one_error(
+    fault: Fault, tried: Counter[str]
+) -> None:
     @quiet_time
     async def everywhere() -> None:
         last = await pages_of_a_walk() - 1
@@ -226,7 +230,7 @@ def test_a_fault_on_the_first_a_middle_and_the_last_page(fault: Fault, tried: Co
 
 
 @pytest.mark.parametrize("page", ["first", "middle", "last"])
-def test_every_error_status_on_a_page(page: str, tried: Counter[str]) -> None:
+def test_every_error_status_on_a_page_is_its_error(page: str, tried: Counter[str]) -> None:
     @quiet_time
     async def all_of_them() -> None:
         last = await pages_of_a_walk() - 1
@@ -240,7 +244,9 @@ def test_every_error_status_on_a_page(page: str, tried: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_server_that_lies_about_its_listing(lie: str, tried: Counter[str]) -> None:
+def test_wrong_numbers_on_a_page_give_right_records_or_no_proof(
+    lie: str, tried: Counter[str]
+) -> None:
     @quiet_time
     async def everywhere() -> None:
         last = await pages_of_a_walk() - 1
@@ -258,7 +264,7 @@ def test_a_server_that_lies_about_its_listing(lie: str, tried: Counter[str]) -> 
 
 @pytest.mark.parametrize("attempts_refused", [1, 2])
 @quiet_time
-async def test_a_refused_connection_is_made_again(attempts_refused: int) -> None:
+async def test_a_refused_connection_is_tried_again(attempts_refused: int) -> None:
     """On the first, a middle and the last page, on a single call and on each write."""
     for method in CALLS:
         async with refusing(attempts_refused) as (harbour, api, refuse):
@@ -280,7 +286,7 @@ async def test_a_refused_connection_is_made_again(attempts_refused: int) -> None
 
 @pytest.mark.parametrize("method", CALLS)
 @quiet_time
-async def test_connections_that_stay_refused_are_a_request_never_sent(method: str) -> None:
+async def test_the_error_for_refused_connections_says_that_nothing_was_sent(method: str) -> None:
     async with talking() as (harbour, api):
         await api.refuse()
         failed = await ended(CALLS[method](harbour), LOST, method, TOTAL)
