@@ -13,7 +13,7 @@ from textwrap import indent
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
-# Where a reader meets the library first: what stands there has to pass the strictest checker.
+# A reader meets the library here first, so these examples have to pass the strictest checker.
 TYPED = ["README.md", "docs/index.md", "docs/tutorial.md", "docs/howto/*.md"]
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The environment of commands that tests start: nothing of the developer's own settings."""
+"""The environment of commands that tests start, without the developer's own settings."""
 
 from __future__ import annotations
 

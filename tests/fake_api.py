@@ -1,4 +1,4 @@
-"""The API in memory, below the resources and without sockets: for tests in virtual time."""
+"""An API in memory, in place of the caller and its sockets, for tests in virtual time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FakeApi:
     """Verifications, and the requests that came for them.
 
     ``trouble`` is called with each request before it is answered, and may raise.
-    ``ordered`` is False for a server that forgets the order asked for, so that nothing is proved.
+    ``ordered`` is False for a server that ignores the order asked for, so that nothing is proved.
     """
 
     limit: RateLimit = RateLimit()
@@ -93,7 +93,7 @@ class FakeApi:
         return default if isinstance(given, Inherit) else given
 
     def deadline(self, timeout: object) -> None:
-        """Virtual time has no need of one here."""
+        """Virtual time needs none here."""
 
     async def call(
         self,

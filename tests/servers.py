@@ -1,4 +1,4 @@
-"""Servers for tests that say exactly what a test tells them to, sockets included."""
+"""Servers over real sockets that answer with exactly the bytes that a test gives them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Handler = Callable[[Heard], Awaitable[bytes | None]]
 
 @define
 class RawServer:
-    """HTTP/1.1 by hand: the handler gives the bytes of the answer, or None to hang up."""
+    """A bare HTTP/1.1 server: the handler gives the bytes of the answer, or None to hang up."""
 
     url: str
     heard: list[Heard] = field(factory=list)

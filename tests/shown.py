@@ -1,4 +1,4 @@
-"""What an error shows of itself, for tests that look for what must not be there."""
+"""All that an error can show, for tests that check that it holds no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers stand as drawn, the names are those promised, and importing costs little."""
+"""The layers, the public names, and what importing the package loads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import harbour_async
 
 PACKAGE = Path(harbour_async.__file__).parent
 
-# Imports point down only. A package is one room.
+# Imports point down only. A package counts as one module.
 LAYERS = [
     {
         "errors",
@@ -33,16 +33,16 @@ LAYERS = [
     {"session", "export", "reconcile", "_sides"},
     {"cli", "integrations", "pytest_plugin", "__main__"},
 ]
-LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+LEVEL = {module: level for level, names in enumerate(LAYERS) for module in names}
 
-# Each dependency has one room that knows it.
+# The only modules that may import a dependency.
 OWNERS = {
     "aiohttp": {"_transport", "sandbox"},
     "aiolimiter": {"budget"},
     "backoff": {"_retry"},
     "cattrs": {"_decoding"},
     "dlt": {"integrations"},
-    "logging": {"_logging", "cli"},  # the command quietens the server of its sandbox
+    "logging": {"_logging", "cli"},  # the command silences the log of its sandbox
     "msgspec": {"_decoding"},
     "opentelemetry": {"integrations"},
     "pyarrow": {"export"},
@@ -55,8 +55,8 @@ OWNERS = {
 def modules() -> list[tuple[str, Path]]:
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        found.append((room, path))
+        module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        found.append((module, path))
     return found
 
 
@@ -81,31 +81,35 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def rooms_used(path: Path) -> set[str]:
+def modules_used(path: Path) -> set[str]:
     used = {name.split(".")[1] for name in imports(path) if name.startswith("harbour_async.")}
-    return {room for room in used if room in LEVEL or room == "sandbox"}
+    return {module for module in used if module in LEVEL or module == "sandbox"}
 
 
-@pytest.mark.parametrize(("room", "path"), modules(), ids=lambda value: getattr(value, "stem", ""))
-def test_imports_point_down(room: str, path: Path) -> None:
-    if room in ("__init__", "_public"):  # the front door stands before all of them
+@pytest.mark.parametrize(
+    ("module", "path"), modules(), ids=lambda value: getattr(value, "stem", "")
+)
+def test_imports_point_down(module: str, path: Path) -> None:
+    if module in ("__init__", "_public"):  # they make up the public index
         return
-    used = rooms_used(path)
-    if room == "sandbox":
-        assert used <= {"sandbox"}, "the sandbox must not share a misreading with the client"
+    used = modules_used(path)
+    if module == "sandbox":
+        assert used <= {"sandbox"}, "the sandbox imports the client, whose mistakes it would share"
         return
-    assert room in LEVEL, f"{room} has no place in LAYERS"
-    if LEVEL[room] < LEVEL["cli"]:
+    assert module in LEVEL, f"{module} has no place in LAYERS"
+    if LEVEL[module] < LEVEL["cli"]:
         assert "sandbox" not in used
-    for other in used - {room, "sandbox"}:
-        assert LEVEL[other] <= LEVEL[room], f"{room} imports {other}, which is above it"
+    for other in used - {module, "sandbox"}:
+        assert LEVEL[other] <= LEVEL[module], f"{module} imports {other}, which is above it"
 
 
-@pytest.mark.parametrize(("room", "path"), modules(), ids=lambda value: getattr(value, "stem", ""))
-def test_each_dependency_is_imported_in_one_place(room: str, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "path"), modules(), ids=lambda value: getattr(value, "stem", "")
+)
+def test_each_dependency_is_imported_in_one_place(module: str, path: Path) -> None:
     for name in imports(path):
         owners = OWNERS.get(name.split(".")[0])
-        assert owners is None or room in owners, f"{room} imports {name}"
+        assert owners is None or module in owners, f"{module} imports {name}"
 
 
 def test_the_public_names_are_sorted_and_exist() -> None:
@@ -144,7 +148,7 @@ def test_the_public_names_are_those_listed_here() -> None:
 
 
 def test_importing_the_package_alone_imports_no_dependency() -> None:
-    """pytest imports it at every start, for the plugin's sake."""
+    """pytest imports it at every start, because of the plugin."""
     code = "import sys, harbour_async; print([m for m in ('aiohttp', 'attrs') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
@@ -160,9 +164,9 @@ def test_importing_the_session_imports_no_extra() -> None:
     assert done.stdout.strip() == "[]"
 
 
-ROOMS = sorted({room for room, _ in modules()} - {"__init__", "cli"})
+MODULES = sorted({module for module, _ in modules()} - {"__init__", "cli"})
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_module_can_be_imported_first(room: str) -> None:
-    subprocess.run([sys.executable, "-c", f"import harbour_async.{room}"], check=True)
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_can_be_imported_first(module: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import harbour_async.{module}"], check=True)

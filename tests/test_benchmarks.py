@@ -1,4 +1,4 @@
-"""Every benchmark runs. What it measures is not looked at: a test machine is no place for that."""
+"""Every benchmark runs. Its figures are not checked: a test machine is too busy to measure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies and headers of any size and kind: read, or refused with a bound on memory."""
+"""Bodies and headers of any size and kind are read, or refused in bounded memory."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ async def test_a_post_is_never_sent_over_a_connection_that_was_idle() -> None:
 
 
 async def test_a_post_is_not_lost_to_a_server_that_closes_idle_connections() -> None:
-    """It says keep-alive and hangs up as soon as it has answered."""
+    """The server says keep-alive and hangs up as soon as it has answered."""
     created = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

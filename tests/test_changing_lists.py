@@ -1,4 +1,4 @@
-"""The pager's promise over real sockets, while the sandbox's list changes under it."""
+"""The pager's promise over real sockets, while the sandbox's list changes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ async def changing(
     between: bool = False,
     late: bool = False,
 ) -> AsyncIterator[tuple[HarbourSession, Sandbox]]:
-    """So many records go, and so many come, before each page that is served.
+    """Delete and insert so many records before each page that is served.
 
-    between: after it was counted, instead. late: what comes has an older created_at.
+    between: do so between the count and the rows instead.
+    late: give the inserted records an older created_at.
     """
     async with (
         Sandbox(

@@ -1,4 +1,4 @@
-"""Closing a session wakes whoever waits, wherever that is, and leaves nothing behind."""
+"""Closing a session wakes every call, whatever it waits for, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.servers import KEY, Handler, Heard, RawServer, answer, raw_server
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
 FOREVER = Timeout(total=None, attempt=None, connect=None)
 SOON = 20
-"""Seconds within which what happens at once has happened on the busiest machine."""
+"""Seconds: long enough for anything immediate, even on a busy machine."""
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 class Warehouse:
-    """A destination, written by pipelines that know nothing of each other but by its state."""
+    """A destination, and pipelines that share nothing except the state that is kept in it."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
@@ -46,7 +46,7 @@ class Warehouse:
         )  # fmt: skip
 
     async def load(self, sandbox: Sandbox, **options: Any) -> None:
-        """In a thread, as dlt blocks: the sandbox has to answer meanwhile."""
+        """Run dlt in a thread, because it blocks and the sandbox has to answer meanwhile."""
 
         def run() -> None:
             source = harbour_source(
@@ -62,7 +62,7 @@ class Warehouse:
             return list(client.execute_sql(f"SELECT {', '.join(columns)} FROM {name}") or ())
 
     def verifications(self) -> dict[str, str]:
-        """Id and status as they are now: of files, each id's latest row counts."""
+        """The current id and status; in files the latest row of each id counts."""
         rows = self.rows("verifications", "verification_id", "status", "_dlt_load_id", "deleted")
         if self.kind == "duckdb":
             assert len({row[0] for row in rows}) == len(rows)

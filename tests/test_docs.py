@@ -1,4 +1,4 @@
-"""The examples of the documents run in the order of the text, and their links lead somewhere."""
+"""The examples of the documents run in the order of the text, and their links work."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_the_examples_of_the_readme_run_where_nothing_is_listed(
 
 @asynccontextmanager
 async def opened(monkeypatch: pytest.MonkeyPatch, **records: Any) -> AsyncIterator[dict[str, Any]]:
-    """The names that examples may use; the environment leads them to a sandbox."""
+    """The names that examples may use; the environment variables name a sandbox."""
     async with Sandbox(**records, rate_limit=None) as sandbox:
         monkeypatch.setenv("HARBOUR_API_KEY", sandbox.api_key)
         monkeypatch.setenv("HARBOUR_BASE_URL", sandbox.url)

@@ -152,7 +152,7 @@ async def test_events_are_walked_and_got(harbour: HarbourSession) -> None:
 
 
 async def test_a_bare_event_for_a_list_and_a_short_webhook_are_accepted() -> None:
-    """Both are in the guide's examples."""
+    """The guide's examples have both."""
     async with (
         Sandbox(webhooks=1, rate_limit=None, events_shape="bare", get_webhook="short") as sandbox,
         connect(sandbox) as harbour,
@@ -337,7 +337,7 @@ async def test_a_decode_error_names_the_path_of_a_wrong_type(
 
 
 class Markup(str):
-    """As template engines have it: text that spells itself in another way."""
+    """A str as template engines have it, whose ``str()`` is not its value."""
 
     def __str__(self) -> str:
         return f"<{str.__str__(self)}>"

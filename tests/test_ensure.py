@@ -1,4 +1,4 @@
-"""Registering a webhook at each start: found, created, updated, also when answers are lost."""
+"""``ensure`` finds, creates or updates a webhook, also when answers are lost."""
 
 from __future__ import annotations
 

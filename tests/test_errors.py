@@ -1,4 +1,4 @@
-"""The tree of errors as promised; each survives pickling with its facts."""
+"""The tree of errors, their messages, and their attributes after pickling."""
 
 from __future__ import annotations
 

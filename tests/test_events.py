@@ -1,4 +1,4 @@
-"""The stream of events: what a session tells its listeners."""
+"""The events that a session sends to its listeners."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def said(_: Heard) -> bytes:
 
 
 def answering(*answers: bytes | None) -> Handler:
-    """The answers one after the other, the last one for ever."""
+    """Give the answers one after the other, and repeat the last one."""
     left = itertools.chain(answers[:-1], itertools.repeat(answers[-1]))
 
     async def handle(_: Heard) -> bytes | None:
@@ -63,7 +63,7 @@ def answering(*answers: bytes | None) -> Handler:
 async def heard_by(
     handler: Handler, **settings: Any
 ) -> AsyncIterator[tuple[HarbourSession, list[Any], RawServer]]:
-    """A session, the events that it told, and its server."""
+    """A session, the events that it sent, and its server."""
     heard: list[Any] = []
     settings.setdefault("retry", Retry(attempts=3, base_delay=0.001))
     settings.setdefault("rate_limit", RateLimit.unlimited())

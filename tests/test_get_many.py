@@ -1,4 +1,4 @@
-"""Many verifications by their ids: the requests it takes, and what may be called missing."""
+"""Many verifications by their ids: how many requests that takes, and which ids are missing."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ async def test_500_of_2000_take_23_requests() -> None:
 
 
 COSTS = {
-    "a few are got singly": (slice(0, 2000, 700), 3),
-    "more are, after one look at the listing": (slice(500, 2000, 200), 9),
-    "those on the first page need no other": (slice(0, 80), 1),
-    "few that are far behind many are got singly": (slice(0, 400, 2), 14),
+    "a few are fetched singly": (slice(0, 2000, 700), 3),
+    "more are fetched singly after the first page of the listing": (slice(500, 2000, 200), 9),
+    "those on the first page need no other page": (slice(0, 80), 1),
+    "a few that are far behind many are fetched singly": (slice(0, 400, 2), 14),
 }
 
 

@@ -1,4 +1,4 @@
-"""The key: fixed or from a callable, and in nothing that is shown, kept or logged."""
+"""The API key is fixed or comes from a callable, and is never shown, pickled or logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spans and metrics, as the SDK's in-memory exporters get them."""
+"""Spans and metrics, as the SDK's in-memory exporters receive them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.test_events import RECORD, TEMPLATES, answering
 
 
 class Telemetry:
-    """Providers of their own, and what was exported to them."""
+    """Providers for one test, and what was exported to them."""
 
     def __init__(self) -> None:
         self._spans = InMemorySpanExporter()
@@ -37,7 +37,7 @@ class Telemetry:
         self.listener = opentelemetry.listener(self.tracers, self.meters)
 
     def spans(self, kind: SpanKind | None = None) -> Sequence[ReadableSpan]:
-        """Those that have ended, in the order of their ends."""
+        """The spans that have ended, in that order."""
         return [span for span in self._spans.get_finished_spans() if kind in (None, span.kind)]
 
     def points(self, name: str) -> list[Any]:
@@ -102,7 +102,7 @@ async def test_each_attempt_is_a_span_that_counts_the_resends(telemetry: Telemet
     async with seen_by(telemetry, handler) as harbour:
         await harbour.verifications.get("VERIFICATION-1")
     attempts = telemetry.spans(SpanKind.CLIENT)
-    # aiohttp itself sends again, once, on a kept-alive connection that hangs up; this one is fresh.
+    # A fresh connection, because aiohttp itself resends once if a kept-alive one hangs up.
     seen = [attributes(span) for span in attempts]
     assert [each["http.request.resend_count"] for each in seen] == [0, 1, 2]
     assert [each.get("http.response.status_code") for each in seen] == [None, 503, 200]

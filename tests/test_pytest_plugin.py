@@ -1,4 +1,4 @@
-"""The fixtures work in whatever loop the user's test runs, and cost nothing unless asked for."""
+"""The fixtures work in the loop of the user's test, and load nothing until they are used."""
 
 from __future__ import annotations
 

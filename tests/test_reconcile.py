@@ -1,4 +1,4 @@
-"""Two sides compared: what is missing, what is extra, what changed, and what may be called so."""
+"""Comparing two sides: what is missing, extra or changed, and when an extra is certain."""
 
 from __future__ import annotations
 
@@ -402,7 +402,7 @@ async def test_an_unproved_listing_raises_instead_of_calling_anything_extra(
 
 @frozen
 class Broken:
-    """A listing whose proof is lost at its end, as a walk says it."""
+    """A listing whose proof is lost at its end, reported as a walk does."""
 
     rows: list[Row]
     report = PagingReport()

@@ -1,4 +1,4 @@
-"""When a request is sent again, and after which wait; in virtual time."""
+"""When a request is sent again, and how long it waits before that, in virtual time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def status(
 
 
 class Sends:
-    """Fails as told, then succeeds; notes when it was called and how long it was paused."""
+    """Raises the given errors, then succeeds; records the times of its calls and the pauses."""
 
     def __init__(self, *failures: HarbourError, longest_pause: float = 120.0) -> None:
         self.failures = list(failures)

@@ -1,4 +1,4 @@
-"""The two spellings of single objects' paths, and what an empty success is."""
+"""The two spellings of single objects' paths, and how an empty 2xx answer is read."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def talking(handler: Handler) -> AsyncIterator[tuple[HarbourSession, RawSe
 
 
 def routes(table: Mapping[str, list[bytes | None] | bytes | None], default: int = 404) -> Handler:
-    """Answers by "METHOD /resource"; a list is answered in turn, its last one for ever."""
+    """Answers by "METHOD /resource"; those of a list in turn, the last one again and again."""
     left = {
         route: list(said) if isinstance(said, list) else [said] for route, said in table.items()
     }
@@ -62,7 +62,7 @@ def targets(server: RawServer) -> list[str]:
 
 
 async def test_a_server_may_spell_the_path_differently_for_each_method() -> None:
-    """As the guide's detail sections have it."""
+    """The guide's detail sections mix the spellings like this."""
     said = answer(200, WEBHOOK)
     table = {"GET /webhook": said, "PUT /webhooks": said, "DELETE /webhooks": said}
     async with talking(routes(table)) as (harbour, server):

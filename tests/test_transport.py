@@ -54,7 +54,7 @@ async def talking(
 
 
 def script(*answers: bytes | None) -> Handler:
-    """Answers in turn; the last one for ever."""
+    """Answer in turn, and repeat the last one."""
     left = list(answers)
 
     async def handler(_: Heard) -> bytes | None:
@@ -258,7 +258,7 @@ def aiohttp_errors() -> list[type[BaseException]]:
 
 @pytest.mark.parametrize("cls", aiohttp_errors(), ids=lambda cls: str(cls.__name__))
 def test_each_aiohttp_error_has_a_counterpart(cls: type[BaseException]) -> None:
-    """A release that adds an error outside of what `send` catches fails here."""
+    """This fails for a release of aiohttp that adds an error which `send` does not catch."""
     assert issubclass(cls, aiohttp.ClientError | OSError)
 
 
@@ -306,7 +306,7 @@ async def test_a_cap_set_by_the_user_is_respected() -> None:
 
 
 async def test_sent_is_true_if_any_attempt_was_sent() -> None:
-    """The last attempt finds nobody; the first one may have been carried out."""
+    """The last attempt cannot connect, but the first one may have been carried out."""
     listening: list[asyncio.Server] = []
 
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

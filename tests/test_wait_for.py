@@ -1,4 +1,4 @@
-"""Waiting for verifications: shared polling, pauses, errors and ends, in virtual time."""
+"""Waiting for verifications: shared polling, pauses, errors and closing, in virtual time."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_thousand_waiters_share_the_polling(eager: bool) -> None:
         api.update(*ids, status="completed")
         found = await asyncio.gather(*waits)
         assert [each.verification_id for each in found] == ids
-        # A poll each for themselves would be a thousand requests every time.
+        # If each polled for itself, that would be a thousand requests every time.
         assert len(api.requests) < 300
         assert set(api.lanes) == {Priority.BULK}
 

@@ -1,4 +1,4 @@
-"""Watching for changes: nothing is missed, little is asked, outages are waited out."""
+"""Watching for changes: none is missed, few requests are sent, outages are waited out."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TURN = 1e-7
-"""Seconds that a turn of the loop takes. A clock that stands still is one nobody tests for:
-code that asks for 1e-16 s more, as aiolimiter does, would ask for ever."""
+"""Seconds that a turn of the loop takes. With a clock that stands still, code that waits for
+another 1e-16 s, as aiolimiter does, would wait for ever."""
 
 EAGER: Any = getattr(asyncio, "eager_task_factory", None)
 """Python 3.12 and later have it."""
@@ -34,7 +34,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._virtual_now = 0.0
         super().__init__(_JumpingSelector(self))
         self.turns = 0
-        """How often the loop went round: the cost of what it runs, whatever the machine."""
+        """How often the loop went round: a measure of cost that does not depend on the machine."""
         if eager:
             self.set_task_factory(EAGER)
 

@@ -1,4 +1,4 @@
-"""A real redis-server on a free port, started by whoever needs one."""
+"""A real redis-server on a free port, for the tests that need one."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ def lan(rng: random.Random) -> Trip:
 
 
 def wan(rng: random.Random) -> Trip:
-    """Median 80 ms; one in a hundred takes a second more."""
+    """Trips of 80 ms in the median; one in a hundred takes a second more."""
     answer = rng.lognormvariate(math.log(0.08), 0.5) + (rng.random() < 0.01)
     return Trip(answer * rng.random(), answer)
 
 
 def cold_tls(rng: random.Random) -> Trip:
-    """The WAN; one request in five first has to connect, which takes three round trips."""
+    """As the WAN, but one request in five first has to connect, in three round trips."""
     arrival, answer = wan(rng)
     handshake = 3 * answer if rng.random() < 0.2 else 0.0
     return Trip(arrival + handshake, answer + handshake)

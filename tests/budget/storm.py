@@ -1,4 +1,4 @@
-"""A storm of calls that are cancelled at random, and what must hold after it.
+"""Thousands of calls that are cancelled at random, and the checks that follow.
 
 ``python -m tests.budget.storm 20000`` runs a long one with each task factory there is.
 """
@@ -23,7 +23,7 @@ CROWD = 12
 
 
 class Storm(NamedTuple):
-    """What happened. ``granted_too_late`` calls were cancelled after their grant was made."""
+    """The counts. ``granted_too_late`` calls were cancelled after their grant was made."""
 
     sent: int
     cancelled: int

@@ -1,4 +1,4 @@
-"""One event loop at a time, one process, and loops of another make."""
+"""A budget and event loops: several in turn, two at once, uvloop, and forked processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SLOW = RateLimit(3, per=60.0, burst=3)
 
 
 async def use(budget: Budget, times: int = 1) -> float:
-    """Send so often; the time of the last grant."""
+    """Send ``count`` times; the time of the last grant."""
     for _ in range(times):
         (await budget.acquire()).answered()
     return asyncio.get_running_loop().time()
@@ -190,7 +190,7 @@ def test_a_budget_works_under_uvloop() -> None:
 
 
 def warned(budget: Budget) -> list[str]:
-    """What using the budget twice warns of."""
+    """The warnings of using the budget twice."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         asyncio.run(use(budget))

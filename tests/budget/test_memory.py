@@ -1,4 +1,4 @@
-"""What a budget knows of sends made before: ``recent`` and ``remember``."""
+"""``recent`` and ``remember``: sends that an earlier process made."""
 
 from __future__ import annotations
 

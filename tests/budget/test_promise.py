@@ -60,7 +60,7 @@ def test_whatever_is_sent_lost_or_cancelled_the_limit_holds(
             if outcome == "unsent":
                 slot.unsent()
                 return
-            # An abort after half the way; the bytes go on, for at most the second allowed for.
+            # Aborted halfway; the bytes still arrive, within the second that the budget allows for.
             there = min(there, 1.0) if outcome == "abandoned" else there
             arrivals.append(loop.time() + there)
             if outcome == "abandoned":

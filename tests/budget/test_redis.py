@@ -1,4 +1,4 @@
-"""RedisBudget, against a real server (whose clock is real, too, so the windows are short)."""
+"""RedisBudget, against a real server; its clock is real too, so the windows are short."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_the_slots_of_a_crashed_holder_come_back_with_the_end_of_the_lease
 ) -> None:
     limit = RateLimit(1, per=0.2)
     crashed = RedisBudget.from_url(url, limit, key=key, attempt=0.1)
-    await crashed.acquire()  # and never a word
+    await crashed.acquire()  # and nothing else is heard of it
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with RedisBudget.from_url(url, limit, key=key, attempt=0.1) as other:
@@ -215,7 +215,7 @@ async def test_with_a_share_the_flow_goes_on_within_it(monkeypatch: pytest.Monke
     ) as budget:
         began = loop.time()
         away = await saturate(budget, began + 2.0)
-        assert away[0] - began >= LIMIT.per  # nobody knows what the others did just before
+        assert away[0] - began >= LIMIT.per  # what the others just sent is unknown
         assert most_in_window(away, LIMIT.per) == 2
         with redis_server(port=port):
             back = await saturate(budget, loop.time() + 3.0)

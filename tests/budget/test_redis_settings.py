@@ -1,4 +1,4 @@
-"""RedisBudget as it is made: no server needed."""
+"""The arguments of RedisBudget, without a server."""
 
 from __future__ import annotations
 

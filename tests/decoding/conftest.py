@@ -1,4 +1,4 @@
-"""Each module starts without names of unknown fields that another one has taught the decoder."""
+"""Each test module starts without the unknown fields that the decoder learned in another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guide's examples, and the explaining path on its own to compare the fast one with."""
+"""The guide's examples, and the slow path on its own, to compare the fast one with."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def page_of(*items: Any, **envelope: Any) -> bytes:
 
 
 def ids(cls: Any) -> dict[str, str]:
-    """The least that makes a record."""
+    """The only fields that a record must have."""
     return {"verification_id" if "Verification" in cls.__name__ else "webhook_id": "id"}
 
 
 def outcome(decode: Any, *args: Any) -> Any:
-    """What came out: a value, or the path of the error."""
+    """The result: a value, or the path of the error."""
     try:
         return decode(*args)
     except DecodeError as error:

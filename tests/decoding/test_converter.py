@@ -1,4 +1,4 @@
-"""The converter as users of cattrs know converters."""
+"""WireConverter, used as any cattrs converter is."""
 
 from __future__ import annotations
 

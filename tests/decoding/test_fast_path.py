@@ -1,4 +1,4 @@
-"""The fast path says what the explaining one says, stays fast, and says nothing it must not."""
+"""The fast path gives what the slow path gives, is taken where it should be, and leaks nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever comes, there is a record or an error of ours."""
+"""Any input gives a record or a HarbourError, also when the record is read later."""
 
 from __future__ import annotations
 

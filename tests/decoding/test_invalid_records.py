@@ -1,4 +1,4 @@
-"""One bad record on a page costs the others nothing."""
+"""An invalid record on a page does not affect the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody can tell a record that has been read from one that has not."""
+"""A record behaves the same whether or not its fields have been read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes out is what came in."""
+"""A record that is written and read again is the same record."""
 
 from __future__ import annotations
 

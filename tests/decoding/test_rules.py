@@ -1,4 +1,4 @@
-"""What the wire may say, field by field, and what it may not."""
+"""Which JSON values each kind of field accepts, and which it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Common serialisers give a record's fields, or refuse; none makes something else of it."""
+"""Common serialisers write a record's fields correctly, or refuse the record."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Make = Callable[[Any], Any]
 
 
 def plain(value: Any) -> Any:
-    """Timestamps as text, whichever ISO form a serialiser prefers."""
+    """Timestamps as text in one ISO form, because serialisers use several."""
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, str) and value[:2] == "20" and value[10:11] == "T":

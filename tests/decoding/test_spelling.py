@@ -1,4 +1,4 @@
-"""What came goes out as it came, and is read back."""
+"""Values are written as the server spelled them, and can be read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An example in a process of its own, spoken to as its user would."""
+"""An example in a process of its own, used as its user would use it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from attrs import frozen
 from tests.budget.redis_server import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE = 60.0  # seconds for what takes far less, also on a busy machine
+PATIENCE = 60.0  # seconds: what is waited for takes far less, also on a busy machine
 
 
 @frozen

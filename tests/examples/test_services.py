@@ -72,7 +72,7 @@ async def test_requests_go_before_an_export_in_the_same_process(
 ) -> None:
     """Four requests, one after the other, each while pages of the export wait for their turn.
 
-    First come, first served, each would have to wait for four pages.
+    If turns were first come, first served, each would have to wait for four pages.
     """
     async with Sandbox(verifications=4_000) as sandbox:  # 40 pages, of which 20 go at once
         target = tmp_path / "export.jsonl"

@@ -1,4 +1,4 @@
-"""Arrow data, and what reads it without helpers of ours."""
+"""Arrow batches and tables, read by polars and DuckDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an export writes, and how."""
+"""What an export writes to the disk, in each format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kill -9`` at any byte: the same export goes on, and its file is that of an undisturbed run."""
+"""After ``kill -9`` at any moment the same export goes on, and makes the same file in the end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_exports_killed_at_random_moments_make_the_same_files(
 async def test_exports_that_are_killed_and_go_on_respect_the_limit_over_all_runs(
     tmp_path: Path,
 ) -> None:
-    """A new process would send its first requests at once, if it did not know of the others."""
+    """A new process would send a burst at once if it did not know what earlier ones sent."""
     async with Sandbox(verifications=900, rate_limit=10, per=1.0) as sandbox:
         found = await killed(sandbox, tmp_path, 1, 5, 10)
         assert found["jsonl"] >= 3

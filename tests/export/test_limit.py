@@ -1,4 +1,4 @@
-"""The limit holds over the runs of one export."""
+"""The rate limit holds over all runs of one export."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Memory:
 
 
 def killed(path: Path, *ago: float, more: int) -> None:
-    """What is left of a process that sent so many seconds ago."""
+    """The lock file of a killed process that sent requests so many seconds ago."""
     lock = _lock.take(path)
     SentLately(Memory(*ago), lock, more).note()
     lock.release(remove=False)

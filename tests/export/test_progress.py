@@ -1,4 +1,4 @@
-"""What the bars and lines of progress say."""
+"""The text of progress bars and lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One schedule: a listing, what happens to it, and how it is read. Drawn from one seed."""
+"""One schedule: a listing, its changes, and how it is read, all drawn from one seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = ("quiet", "created", "deleted", "both", "bursts", "front", "wild")
 
 @define
 class Outcome:
-    """What one reader got, over all parts of an interrupted walk."""
+    """What one reader received, over all parts of an interrupted walk."""
 
     records: list[Record] = field(factory=list)
     reports: list[PagingReport] = field(factory=list)
@@ -25,7 +25,7 @@ class Outcome:
 
 
 class Schedule:
-    """Everything is decided by ``seed``: sizes, order, changes, cuts, and who overtakes whom."""
+    """``seed`` decides everything: sizes, order, changes, cuts, and the order of the answers."""
 
     def __init__(self, seed: int) -> None:
         r = self.random = Random(seed)
@@ -102,7 +102,7 @@ class Schedule:
         )
 
     async def _part(self, pager: Pager[Record], outcome: Outcome) -> bool:
-        """Read until the end, or until cut off; was that the end?"""
+        """Read until the end, or until cut off; True if the end was reached."""
         r = self.random
         cut = r.randint(1, 30) if self.cuts else None
         given = 0

@@ -1,4 +1,4 @@
-"""Single cases that the schedules may not dwell on, and servers that break their own rules."""
+"""Single cases that random schedules rarely reach, and servers that break their own rules."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def read(pager: Pager[Record]) -> tuple[list[str], IncompleteListingError 
 
 
 def once(action: Callable[[World], None], at_answer: int) -> Callable[[World], None]:
-    """Something that happens before one answer and never again."""
+    """A change that happens once, before one answer."""
 
     def change(made: World) -> None:
         if len(made.totals) == at_answer:

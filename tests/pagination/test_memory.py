@@ -15,7 +15,7 @@ PAGES = COUNT // 100
 
 
 class Thing:
-    """A record that can be counted."""
+    """A record whose instances in memory can be counted."""
 
     alive = 0
 

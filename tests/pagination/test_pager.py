@@ -1,4 +1,4 @@
-"""The pager's own manners: prefetching, leaving, errors, arguments, the small questions."""
+"""The pager: prefetching, leaving a loop early, errors, arguments, ``first`` and ``count``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resume tokens: to the record, after any change, only for the listing they are of."""
+"""Resume tokens are exact to the record after any change, and work for their own listing only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The promise, step by step: hypothesis decides which answer is taken and delivered when."""
+"""The promise, step by step: hypothesis decides when each answer is made and delivered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pending:
 
 
 class Listing(RuleBasedStateMachine):
-    """A reader that reads as fast as it is answered; all else are rules."""
+    """A reader that reads as fast as it is answered; hypothesis draws the rules for all else."""
 
     def __init__(self) -> None:
         super().__init__()

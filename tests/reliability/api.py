@@ -1,4 +1,4 @@
-"""The API over raw sockets, for tests that spoil its answers byte by byte."""
+"""The API over raw sockets, for tests that damage its answers byte by byte."""
 
 from __future__ import annotations
 
@@ -234,9 +234,9 @@ async def talking(**settings: Any) -> AsyncIterator[tuple[HarbourSession, Api]]:
 async def refusing(
     attempts: int,
 ) -> AsyncIterator[tuple[HarbourSession, Api, Callable[[], Awaitable[None]]]]:
-    """The third is to be called: connections are then refused for so many attempts.
+    """A session, its API, and a function that makes the API refuse so many connections.
 
-    The key is asked for before each attempt, which tells when one begins.
+    The key is asked for before each attempt, so the key's source counts the attempts.
     """
     left = 0
 

@@ -14,7 +14,7 @@ Cut = Callable[[Work, int], "asyncio.Task[Any]"]
 
 
 class _Driven:
-    """Passes everything through, and calls ``at_suspension`` with what the work waits for."""
+    """Passes everything through, and calls ``at_suspension`` with each future that is awaited."""
 
     def __init__(self, work: Work, at_suspension: Callable[[Any], None]) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""Everything that can befall one answer, each with what a caller may see of it."""
+"""Everything that can go wrong with one answer, each with what a caller may see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CANARY = PERSON.encode()
 HTML = b"<html><body>" + CANARY + b"</body></html>"
 
 Seen = tuple[type[HarbourError], ...]
-"""Errors, one of which is raised; none of them: the right answer."""
+"""The errors of which one is raised; empty if the right answer is returned."""
 
 RIGHT: Seen = ()
 LOST: Seen = (APIConnectionError,)
@@ -266,7 +266,7 @@ def inside(value: bytes) -> Spoil:
 
 
 async def duplicate_keys(exchange: Exchange) -> None:
-    """The last one wins, as in every parser that people use."""
+    """The last one counts, as in all common parsers."""
     body = exchange.spoilt()
     first = b'{"items": [], ' if exchange.is_page else b'{"event_datetime": 1, '
     await exchange.say(http(200, first + body[1:]))

@@ -30,7 +30,7 @@ PATIENCE = 20.0
 
 
 class QuietLoop(asyncio.SelectorEventLoop):
-    """Collects what nobody retrieved in ``complaints``; tells ``on_turn`` when it goes round."""
+    """Keeps exceptions that were never retrieved in ``complaints``; calls ``on_turn`` each turn."""
 
     def __init__(self, *, eager: bool = False) -> None:
         self._now = 0.0
@@ -67,7 +67,7 @@ class _QuietSelector(selectors.DefaultSelector):
 
 
 def run(main: Callable[[], Coroutine[Any, Any, T]], *, eager: bool = False) -> T:
-    """Run ``main()``; whatever was never retrieved fails the test."""
+    """Run ``main()``; an exception that was never retrieved fails the test."""
     loop = QuietLoop(eager=eager)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         result = runner.run(main())

@@ -1,4 +1,4 @@
-"""A thousand random deadlines over everything that can wait; none is overrun."""
+"""A thousand random deadlines over everything that a call can wait for; none is overrun."""
 
 from __future__ import annotations
 

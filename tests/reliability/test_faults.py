@@ -53,7 +53,7 @@ Call = Callable[[HarbourSession], Awaitable[Any]]
 
 
 async def ended(call: Awaitable[Any], seen: Seen, why: str, limit: float) -> HarbourError | None:
-    """Await a call that has to end as expected, and in time; its error, which tells nothing."""
+    """Await a call that has to end as expected and in time; return its error, if it raised one."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     failed: HarbourError | None = None
@@ -68,12 +68,12 @@ async def ended(call: Awaitable[Any], seen: Seen, why: str, limit: float) -> Har
         assert seen == RIGHT, f"{why}: no error"
         return None
     assert isinstance(failed, seen), f"{why}: {failed!r}"
-    tells_nothing(failed, why)
+    leaks_nothing(failed, why)
     return failed
 
 
-def tells_nothing(error: HarbourError, why: str) -> None:
-    """An APIStatusError has the answer in its attributes; nothing else has, and none the key."""
+def leaks_nothing(error: HarbourError, why: str) -> None:
+    """Only attributes of an APIStatusError may hold the answer, and no error may hold the key."""
     text = shown(error)
     assert KEY not in text, f"{why}: {error!r}"
     assert PERSON not in (str(error) if isinstance(error, APIStatusError) else text), why
@@ -202,7 +202,7 @@ async def on_a_walk(
 
 
 async def walked(call: Awaitable[Any], seen: Seen, why: str) -> HarbourError | None:
-    """A lie may also be seen through, and then the records are right."""
+    """As ``ended``, but a walk that may lose its proof may also end in the right records."""
     if seen != UNPROVED:
         return await ended(call, seen, why, LONGEST_WALK)
     try:

@@ -1,4 +1,4 @@
-"""Answers that nobody thought of: each ends in a record or in a HarbourError."""
+"""Random answers: each ends in a record or in a HarbourError."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Asked:
         await exchange.say(self.answer)
 
     def ask(self, call: Callable[[HarbourSession], Awaitable[Any]]) -> Any:
-        """What it gives, or the HarbourError that it raises."""
+        """The result of the call, or the HarbourError that it raises."""
 
         async def asked() -> Any:
             try:

@@ -1,6 +1,6 @@
-"""The key is in nothing that can be shown, kept or logged, whatever befalls a call.
+"""The key is in nothing that can be shown, pickled or logged, whatever happens to a call.
 
-That it is in no HarbourError, the fault matrix shows for each of its cases.
+The fault matrix checks for each of its cases that no HarbourError holds the key.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KEYS = [pytest.param(KEY, id="fixed"), pytest.param(asked_key, id="from a callab
 
 
 def logged(records: list[logging.LogRecord]) -> str:
-    """All that any formatter could write of them."""
+    """All that any formatter could write of the log records."""
     parts = []
     for record in records:
         parts += [record.getMessage(), repr(vars(record)), record.exc_text or ""]
@@ -115,7 +115,7 @@ async def test_no_public_object_shows_the_key(key: Any) -> None:
 @pytest.mark.parametrize("key", KEYS)
 @quiet_time
 async def test_no_public_object_pickles_the_key(key: Any) -> None:
-    """What cannot be pickled says so instead."""
+    """An object that cannot be pickled raises instead."""
     async with talking(api_key=key) as (harbour, api):
         for thing in await public_objects(harbour, api):
             try:
