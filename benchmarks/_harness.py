@@ -71,5 +71,5 @@ def median(results: Sequence[Figures], figure: str) -> float:
     return statistics.median(run[figure] for run in results)
 
 
-def verdict(name: str, ratio: float, goal: str, met: bool) -> None:
+def print_figure(name: str, ratio: float, goal: str, met: bool) -> None:
     print(f"  {name:<58} {ratio:6.2f}   goal {goal:<8} {'met' if met else 'MISSED'}")

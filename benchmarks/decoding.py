@@ -153,9 +153,9 @@ def main() -> None:
         return _harness.median_ratio(results, "harbour_async", peer, figure)
 
     structs = ratio("msgspec, payloads raw", "decode")
-    _harness.verdict("decode / msgspec structs, payloads raw", structs, "≤ 2", structs <= 2)
+    _harness.print_figure("decode / msgspec structs, payloads raw", structs, "≤ 2", structs <= 2)
     loads = ratio("orjson.loads", "decode")
-    _harness.verdict("decode / orjson.loads of the page", loads, "≤ 0.6", loads <= 0.6)
+    _harness.print_figure("decode / orjson.loads of the page", loads, "≤ 0.6", loads <= 0.6)
     for peer in list(all_of_them)[2:]:
         print(f"  against {peer}: decode {ratio(peer, 'decode'):.2f}, ", end="")
         print(f"decode and read all {ratio(peer, 'read'):.2f}")

@@ -41,8 +41,8 @@ def main() -> None:
     used = statistics.median((used - nil) / (base - nil) for base, _, used, nil in runs)
     print(f"import, medians of {turns} paired runs, the interpreter's own start taken off")
     print("  peer:", BASE)
-    _harness.verdict(BARE, bare, "≤ 1.1", bare <= 1.1)
-    _harness.verdict(USED, used, "≤ 1.15", used <= 1.15)
+    _harness.print_figure(BARE, bare, "≤ 1.1", bare <= 1.1)
+    _harness.print_figure(USED, used, "≤ 1.15", used <= 1.15)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,8 @@ def main() -> None:
     latency = _harness.median(runs, "latency")
     throughput = _harness.median(runs, "throughput")
     print(f"  one get: {_harness.median(runs, 'p50_us'):.0f} µs")
-    _harness.verdict("p50 latency / bare aiohttp + orjson", latency, "≤ 1.25", latency <= 1.25)
-    _harness.verdict(
+    _harness.print_figure("p50 latency / bare aiohttp + orjson", latency, "≤ 1.25", latency <= 1.25)
+    _harness.print_figure(
         f"throughput of {times} at once / bare", throughput, "≥ 0.8", throughput >= 0.8
     )
 

@@ -78,7 +78,7 @@ def main() -> None:
     print(f"ratios, medians of {times} paired rounds")
     for ours, peer, goal, meaning in GOALS:
         ratio = _harness.median_ratio(results, ours, peer, "cpu")
-        _harness.verdict(meaning, ratio, f"≤ {goal}", ratio <= goal)
+        _harness.print_figure(meaning, ratio, f"≤ {goal}", ratio <= goal)
 
 
 if __name__ == "__main__":

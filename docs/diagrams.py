@@ -1,7 +1,6 @@
-"""Draw the diagrams of the documentation: `python docs/diagrams.py` writes house.svg and walk.svg.
+"""Draw the diagrams of the documentation: `python docs/diagrams.py` writes layers.svg and walk.svg.
 
-Plain SVG by hand: text, boxes and lines, with a light background of their own, so that they can be
-read in a dark theme too.
+Plain SVG: text, boxes and lines on a light background, so that they are readable in a dark theme.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from pathlib import Path
 INK, FAINT, PAPER, ACCENT = "#1f2933", "#8593a3", "#ffffff", "#0b6e99"
 FILLS = ("#fdf3dc", "#e6f1ea", "#dcedf5", "#e8e4f4", "#f7e3e3", "#eceff2")
 
-# What each layer is about, and its rooms that a reader should know. Imports only point down. A test
-# compares this with the layers that the tests of the architecture check.
-HOUSE = [
-    (5, "what people start", ["cli", "pytest_plugin", "integrations"]),
-    (4, "what people hold in their hands", ["session", "export", "reconcile"]),
+# What each layer is about, and its modules that a reader should know. Imports only point down. A
+# test compares this with the layers that tests/test_architecture.py checks.
+LAYERS = [
+    (5, "what a user starts or plugs in", ["cli", "pytest_plugin", "integrations"]),
+    (4, "what a program calls directly", ["session", "export", "reconcile"]),
     (3, "one call, one listing", ["_caller", "pagination", "resources"]),
     (2, "when to send, and one attempt", ["_retry", "budget", "_transport"]),
     (1, "the wire, without any I/O", ["_decoding", "_wire", "_keys"]),
@@ -69,17 +68,17 @@ class Drawing:
         return "\n".join([head, *self._parts, "</svg>", ""])
 
 
-def house() -> str:
+def layers() -> str:
     """The layers, the highest on top."""
-    row, left, room = 62, 16, 128
-    drawing = Drawing(700, 16 + row * len(HOUSE) + 34, "The layers of harbour_async")
-    for place, (level, idea, rooms) in enumerate(HOUSE):
+    row, left, column_width = 62, 16, 128
+    drawing = Drawing(700, 16 + row * len(LAYERS) + 34, "The layers of harbour_async")
+    for place, (level, idea, modules) in enumerate(LAYERS):
         y = 12 + place * row
         drawing.box(left, y, 556, row - 8, fill=FILLS[level])
         drawing.text(left + 10, y + 18, f"{level} · {idea}", size=12, fill="#52606d")
-        for column, name in enumerate(rooms):
-            drawing.text(left + 10 + column * room, y + 42, name, mono=True)
-    bottom = row * len(HOUSE)
+        for column, name in enumerate(modules):
+            drawing.text(left + 10 + column * column_width, y + 42, name, mono=True)
+    bottom = row * len(LAYERS)
     drawing.box(588, 12, 98, bottom - 8, fill="#f4f4f4", dashed=True)
     drawing.text(637, 36, "sandbox", anchor="middle", mono=True)
     for line, said in enumerate(["shares", "nothing with", "the client"]):
@@ -121,7 +120,7 @@ def walk() -> str:
 
 def write(folder: Path) -> None:
     """Write both drawings into ``folder``."""
-    for name, draw in (("house.svg", house), ("walk.svg", walk)):
+    for name, draw in (("layers.svg", layers), ("walk.svg", walk)):
         (folder / name).write_text(draw(), encoding="utf-8")
 
 

@@ -126,7 +126,7 @@ def test_every_environment_variable_is_in_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "drawn"), [("house.svg", diagrams.house()), ("walk.svg", diagrams.walk())]
+    ("name", "drawn"), [("layers.svg", diagrams.layers()), ("walk.svg", diagrams.walk())]
 )
 def test_the_diagrams_are_those_that_the_script_makes(name: str, drawn: str) -> None:
     assert (ROOT / "docs" / name).read_text("utf-8") == drawn, "run: python docs/diagrams.py"
@@ -134,8 +134,8 @@ def test_the_diagrams_are_those_that_the_script_makes(name: str, drawn: str) -> 
 
 
 def test_the_diagram_shows_the_layers_that_are_checked() -> None:
-    for level, _, rooms in diagrams.HOUSE:
-        assert set(rooms) <= LAYERS[level]
+    for level, _, modules in diagrams.LAYERS:
+        assert set(modules) <= LAYERS[level]
 
 
 async def test_an_example_that_fails_is_reported() -> None:
