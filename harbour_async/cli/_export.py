@@ -75,7 +75,7 @@ def export(
     ] = None,
     max_items: Annotated[int | None, typer.Option(min=1, help="At most so many records.")] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away what an unfinished export kept.")
+        bool, typer.Option("--restart", help="Discard what an unfinished export kept.")
     ] = False,
     manifest: Annotated[
         Path | None, typer.Option(help="Write counts, report and SHA-256 here, as JSON.")

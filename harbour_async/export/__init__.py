@@ -1,4 +1,4 @@
-"""Everything out of a listing into a file, once and whole, whatever interrupts it.
+"""Write all records of a listing to a file, also over several interrupted runs.
 
 ``export`` writes JSON lines, CSV or Parquet; ``batches`` and ``to_arrow`` give Arrow data.
 """

@@ -27,7 +27,7 @@ def arrow() -> Any:
 
 
 def schema(columns: Columns) -> Any:
-    """Timestamps in UTC, dictionary strings for enums, nested values as JSON text."""
+    """The Arrow schema: timestamps in UTC, dictionary strings for enums, JSON text for objects."""
     pa = arrow()
     types = {
         Kind.TEXT: pa.string(),
@@ -61,10 +61,14 @@ async def batches(pager: Listing) -> AsyncIterator[Any]:
         async for batch in export.batches(harbour.verifications.list()):
             print(polars.from_arrow(batch)["status"])
 
-    The schema is that of Parquet exports (docs/export.md). Raises what the walk raises, at its end
-    IncompleteListingError if it owed a proof that failed; an invalid record that the pager keeps
-    raises its DecodeError, because a batch has no place for it. ConfigurationError at once if
-    pyarrow is missing.
+    The schema is that of Parquet exports (docs/export.md). Memory does not grow with the records.
+
+    pager: a listing of a session, as ``verifications.list()`` gives it.
+
+    Raises ConfigurationError at once if pyarrow is missing; what the walk raises, which after the
+    last batch is IncompleteListingError if the proof failed; and the DecodeError of an invalid
+    record that the pager keeps, because a batch has no place for it.
+    Guide: "List verifications", "List webhooks", "List webhook events".
     """
     columns = choose(facts(pager).record)
     shape = schema(columns)
@@ -93,10 +97,18 @@ async def batches(pager: Listing) -> AsyncIterator[Any]:
 async def to_arrow(pager: Listing) -> Any:
     """All records of a listing as one ``pyarrow.Table`` (extra ``parquet``).
 
-    ``polars.from_arrow``, ``table.to_pandas()`` and DuckDB take it as it is. Raises what
-    ``batches`` raises.
+    ::
 
-    pager: a listing of a session.
+        table = await export.to_arrow(harbour.verifications.list())
+        print(table.num_rows, table.to_pandas()["created_at"].max())
+
+    ``polars.from_arrow`` and DuckDB accept the table without conversion.
+
+    pager: a listing of a session, as ``verifications.list()`` gives it.
+
+    Raises ConfigurationError at once if pyarrow is missing; what the walk raises, among it
+    IncompleteListingError if the proof failed; and the DecodeError of an invalid record that the
+    pager keeps. Guide: "List verifications", "List webhooks", "List webhook events".
     """
     found = [found async for found in batches(pager)]
     shape = schema(choose(facts(pager).record))

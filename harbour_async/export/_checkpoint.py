@@ -1,4 +1,4 @@
-"""Where an export stands: what it was asked for, and how far the spool and the walk have come."""
+"""The state of an export: its arguments, and how far the spool and the walk have come."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1
 
 @frozen
 class Asked:
-    """What an export was asked for; only the same may go on with its spool."""
+    """The arguments of an export; only an export with the same ones may go on with its spool."""
 
     listing: str
     identity: str = field(repr=False)
@@ -45,7 +45,7 @@ def _shown(value: Any) -> str:
 
 @frozen
 class Checkpoint:
-    """``offset`` and ``invalid_offset`` are the bytes of the two spools that count.
+    """``offset`` and ``invalid_offset`` are the lengths of the two spools that count, in bytes.
 
     ``report`` is the account of all runs; ``walked`` says that the listing was read to its end,
     ``unproved`` that its proof failed, ``sent`` when requests were sent that may still count
@@ -84,7 +84,7 @@ def load(path: Path) -> Checkpoint | None:
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ConfigurationError(
             f"{path} is damaged, or of another version of the library: "
-            "begin anew with --restart (restart=True)"
+            "start again with --restart (restart=True)"
         ) from None
 
 
@@ -97,7 +97,7 @@ _SUMS = {"requests", "pages", "yielded", "invalid", "duplicates_dropped", "gaps_
 
 
 def together(before: PagingReport, now: PagingReport) -> PagingReport:
-    """One account of two parts of a walk."""
+    """The reports of two parts of a walk as one."""
     sums = {a.name: getattr(before, a.name) + getattr(now, a.name)
             for a in attrs.fields(PagingReport) if a.name in _SUMS}  # fmt: skip
     first = now.total_first if before.total_first is None else before.total_first

@@ -21,7 +21,7 @@ _IDS = ("verification_id", "webhook_id", "event_id")
 
 
 class Kind(enum.Enum):
-    """What the values of a column are."""
+    """The kind of a column's values."""
 
     TEXT = "text"
     ENUM = "enum"
@@ -33,7 +33,7 @@ class Kind(enum.Enum):
 
 @frozen
 class Column:
-    """One field: its name, what its values are, and the known ones of an enum."""
+    """One field: its name, the kind of its values, and the enum that they belong to, if any."""
 
     name: str
     kind: Kind
@@ -45,7 +45,7 @@ class Columns:
     """The chosen fields of a record class, in its order.
 
     Reads and writes the lines of a spool. A line has the wire's names and values; a row has one
-    Python value a column, None for null.
+    Python value for each column, None for null.
     """
 
     record: type[Any]
@@ -72,7 +72,7 @@ class Columns:
         return line if self.everything else join_line(self.project(split_line(line)))
 
     def project(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Those of a JSON object's fields that were chosen."""
+        """The chosen fields of a JSON object."""
         names = self.names
         unknown = EXTRA in names
         return {
@@ -87,7 +87,7 @@ class Columns:
         return [self._value(column, fields) for column in self.chosen]
 
     def version(self, line: bytes) -> tuple[str | None, datetime | None]:
-        """Whose line it is, and of when: the id, and ``updated_at`` if that was chosen."""
+        """The id of the line's record, and its ``updated_at`` if that was chosen."""
         fields = split_line(line)
         updated = fields.get("updated_at", b"null")
         own_id = decode_any(fields.get(self.own_id, b"null"))
@@ -123,10 +123,10 @@ _READERS: dict[Kind, Callable[[Column, bytes], Any]] = {
 def choose(
     record: type[Any], fields: Iterable[str] | None = None, exclude: Iterable[str] | None = None
 ) -> Columns:
-    """``fields`` without ``exclude``; the id is always among them.
+    """The columns for ``fields`` without ``exclude``; the id is always among them.
 
-    Raises ConfigurationError for names that the record class does not have, and for an id that is
-    to be excluded.
+    Raises ConfigurationError for names that the record class does not have, and if the id is in
+    ``exclude``.
     """
     hints = get_type_hints(record)
     every = [_column(a.name, hints[a.name]) for a in attrs.fields(record)]

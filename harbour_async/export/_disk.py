@@ -1,6 +1,6 @@
-"""Every change an export makes on disk. Files are readable by their owner alone.
+"""Every change that an export makes on disk. Files are readable by their owner alone.
 
-All of it goes through these functions, so that a test can break off at any of them.
+All changes go through these functions, so that a test can kill the process at any of them.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def _typed(path: Path | str) -> Iterator[None]:
 
 
 def open_private(path: Path, *, keep: bool = False) -> int:
-    """A descriptor to write to; ``keep`` what is in the file, or begin with an empty one."""
+    """A descriptor to write to; ``keep``: the file's content stays, otherwise it is emptied."""
     with _typed(path):
         if not keep:
             path.unlink(missing_ok=True)
-        # Links are not followed: in a shared folder somebody else might have put one there.
+        # Do not follow links: in a shared folder somebody else might have put one there.
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _OWNER_ONLY)
         os.fchmod(fd, _OWNER_ONLY)
         return fd
 
 
 def write(fd: int, data: bytes, path: Path) -> None:
-    """All of ``data`` at the descriptor's place."""
+    """Write all of ``data`` at the descriptor's position."""
     with _typed(path):
         view = memoryview(data)
         while view:
@@ -43,7 +43,7 @@ def write(fd: int, data: bytes, path: Path) -> None:
 
 
 def overwrite(fd: int, data: bytes, path: Path) -> None:
-    """``data`` in place of what the file began with, in one system call."""
+    """Overwrite the beginning of the file with ``data``, in one system call."""
     with _typed(path):
         os.pwrite(fd, data, 0)
 
@@ -56,13 +56,13 @@ def truncate(fd: int, size: int, path: Path) -> None:
 
 
 def sync(fd: int, path: Path) -> None:
-    """Wait until what was written would survive a power cut."""
+    """Wait until the written bytes would survive a power cut."""
     with _typed(path):
         os.fsync(fd)
 
 
 def replace(source: Path, target: Path) -> None:
-    """Give ``source`` the name ``target``, whose old file disappears in the same moment."""
+    """Rename ``source`` to ``target``; it replaces an existing file atomically."""
     with _typed(target):
         os.replace(source, target)
         folder = os.open(target.parent, os.O_RDONLY)
@@ -78,7 +78,7 @@ def remove(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """A small file that is never seen half-written."""
+    """Write a small file atomically."""
     partial = path.with_name(f"{path.name}.new")
     fd = open_private(partial)
     try:

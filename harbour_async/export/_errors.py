@@ -1,4 +1,4 @@
-"""What an export raises beside the errors of its listing."""
+"""The errors of an export itself, in addition to those of its listing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from harbour_async.errors import HarbourError
 
 
 class ExportError(HarbourError, OSError):
-    """The disk refused: it is full, or a file may not be written. ``errno`` says which.
+    """Writing failed: the disk is full, or a file may not be written. ``errno`` says which.
 
-    What was received before stays in the spool, and the same export goes on from it.
+    Records that were received before stay in the spool, and the same export goes on from it.
     """
 
     def __init__(self, message: str, errno: int | None = None) -> None:
@@ -17,4 +17,4 @@ class ExportError(HarbourError, OSError):
 
 
 class ReaderGoneError(ExportError, BrokenPipeError):
-    """Whoever read stdout has had enough, as ``head`` has."""
+    """The reader of stdout has closed it, as ``head`` does."""

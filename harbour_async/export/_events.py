@@ -16,14 +16,14 @@ from harbour_async.models import Page, WebhookEvent
 from harbour_async.pagination import Pager
 from harbour_async.resources import Webhooks
 
-_UNPROVED = "the API names no order for events, so nothing is proved of them"
+_UNPROVED = "the API names no order for events, so they cannot be proved complete"
 _AHEAD = 4
 
 
 class AllEvents:
     """Walks the webhooks first, oldest first, and then the events of one after the other.
 
-    A webhook that is deleted meanwhile is passed over.
+    A webhook that is deleted meanwhile is skipped.
     """
 
     def __init__(self, webhooks: Webhooks, *, max_items: int | None = None) -> None:

@@ -17,7 +17,7 @@ _COMPRESSED = {".gz", ".zst", ".bz2", ".xz", ".lz4", ".br", ".zip", ".7z", ".sna
 
 @frozen
 class Files:
-    """``target`` is what the user asked for; the others are there only until it stands."""
+    """``target`` is the file that the user asked for; the others stand beside it."""
 
     target: Path
 
@@ -35,7 +35,7 @@ class Files:
 
     @property
     def invalid(self) -> Path:
-        """Where invalid records are in the end; stays beside the target."""
+        """The final file of invalid records; stays beside the target."""
         return self._beside(".invalid.jsonl")
 
     @property
@@ -53,12 +53,12 @@ class Files:
 
     @property
     def since(self) -> Path:
-        """Where incremental exports go on; stays beside the target."""
+        """The checkpoint of incremental exports; stays beside the target."""
         return self._beside(".since.json")
 
     def discard(self) -> None:
-        """Remove what an unfinished export kept. The checkpoint goes first: without it, the rest
-        means nothing."""
+        """Remove what an unfinished export kept. The checkpoint goes first, because the other files
+        are only read if there is one."""
         for path in (self.checkpoint, self.spool, self.invalid_spool, self.partial):
             _disk.remove(path)
         _disk.remove(self._beside(".checkpoint.new"))
@@ -77,7 +77,7 @@ def files_at(path: str | os.PathLike[str]) -> Files:
 
 
 def format_of(path: str | os.PathLike[str], given: str | None) -> str:
-    """``given``, or what the suffix of ``path`` says: "jsonl", "csv" or "parquet"."""
+    """``given``, or the format of the suffix of ``path``: "jsonl", "csv" or "parquet"."""
     suffixes = Path(path).suffixes
     last = suffixes[-1].lower() if suffixes else ""
     if last in _COMPRESSED:

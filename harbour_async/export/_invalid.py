@@ -18,7 +18,7 @@ def invalid_line(record: InvalidRecord, columns: Columns) -> bytes:
     if isinstance(raw, dict):
         raw = columns.project(raw)
     elif not columns.everything:
-        raw = None  # who knows what is in it
+        raw = None  # it may hold excluded fields
     created = record.created_at
     return encode_json(
         {

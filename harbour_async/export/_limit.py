@@ -1,4 +1,4 @@
-"""The limit holds over the runs of an export: what was sent lately counts in the next one."""
+"""Keep the rate limit over all runs of an export: recent sends count in the next run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harbour_async.export._lock import Lock
 
 NOTE_EVERY = 0.25  # seconds
 _SAME = 0.02
-"""Seconds: sends noted by two exports that are no further apart are one and the same."""
+"""Seconds: sends noted by two exports that are no further apart are taken for the same send."""
 
 
 @define
@@ -48,14 +48,14 @@ class SentLately:
             self.budget.remember(missing)
 
     def recent(self) -> list[float]:
-        """When the sends happened that count still, in seconds since 1970."""
+        """The times of the sends that still count, in seconds since 1970."""
         if not self.limited:
             return []
         now = time.time()
         return [now - ago for ago in self.budget.recent()]
 
     def note(self) -> None:
-        """Write down what counts now, for the case that this process is killed."""
+        """Write the sends that count now to the lock file, in case this process is killed."""
         if self.limited:
             self.lock.note(self.budget.recent(), self.ahead)
 

@@ -1,4 +1,4 @@
-"""What an export has to know of a listing, beside its records."""
+"""What an export has to know about a listing."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def facts(listing: Listing) -> Facts:
 
 
 def keeping(listing: Listing) -> Listing:
-    """The listing with invalid records in their places, where they would end the walk."""
+    """The listing with ``on_invalid="keep"`` if invalid records would end it otherwise."""
     return listing._keeping() if isinstance(listing, Pager) else listing
 
 

@@ -1,8 +1,8 @@
-"""One export to a path at a time, and what it sent lately.
+"""The lock of an export: one export to a path at a time, and its recent requests.
 
 The lock file holds a note of the requests that still count against the limit. It is rewritten
-several times a second without waiting for the disk: it has to survive a killed process, not a
-power cut, after which more than a minute passes anyway.
+several times a second without waiting for the disk: it has to survive a killed process, but not a
+power cut, because a restart takes longer than the minute for which requests count.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ class Lock:
     path: Path
     _fd: int
     sent: list[float]
-    """When requests were sent that may count still, by an earlier run; seconds since 1970."""
+    """The times of an earlier run's requests that may still count; seconds since 1970."""
 
     def note(self, ago: Sequence[float], more: int) -> None:
-        """Remember sends, in seconds ago; ``more`` may follow before the next note."""
+        """Note sends, in seconds ago; up to ``more`` may follow before the next note."""
         now = time.time()
         data = json.dumps({"sent": [now - seconds for seconds in ago], "more": more})
-        # What is left of a longer note stands behind the line break, where nobody reads.
+        # What is left of a longer note stands after the line break and is not read.
         _disk.overwrite(self._fd, data.encode() + b"\n", self.path)
 
     def release(self, *, remove: bool = True) -> None:
-        """Remove the file while it is still locked: who opened it meanwhile will notice."""
+        """Remove the file while it is still locked, so that a process that opened it notices."""
         if remove:
             _disk.remove(self.path)
         os.close(self._fd)
 
 
 def take(path: Path) -> Lock:
-    """The lock at ``path``; ConfigurationError if somebody holds it."""
+    """The lock at ``path``; ConfigurationError if another export holds it."""
     while True:
         fd = _disk.open_private(path, keep=True)
         try:
@@ -64,7 +64,7 @@ def _read(fd: int) -> list[float]:
     text = os.pread(fd, 1 << 20, 0).partition(b"\n")[0]
     try:
         note = json.loads(text)
-        # A process that left a note was killed: what it may have sent afterwards counts from now.
+        # A process that left a note was killed. What it may have sent after the note counts as now.
         return [*map(float, note["sent"]), *[time.time()] * int(note["more"])]
     except (ValueError, KeyError, TypeError):
         return []

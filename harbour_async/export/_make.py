@@ -1,4 +1,4 @@
-"""The file a user gets, made from the whole spool."""
+"""Make the target file from the complete spool."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def writer_of(format: str) -> Callable[[Path, Columns], Writer]:  # noqa: A002 -
 
 
 async def make(spool: Spool, columns: Columns, *, merge: Path | None, dedupe: bool) -> Made:
-    """Put the target in its place.
+    """Make the target and put it in its place.
 
-    merge: an earlier file whose rows stay, but for those that the spool has in a later version.
+    merge: an earlier file whose rows stay, except those that the spool has in a later version.
     dedupe: the spool may have several versions of a record; only its last one counts.
     """
     files = spool.files

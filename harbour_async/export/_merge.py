@@ -16,8 +16,8 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class Versions:
     """The last version of each record in a spool.
 
-    A version is later if its ``updated_at`` is, or if that is the same and it was read later.
-    Memory holds an id and two numbers a record of the spool, not of the file that is merged into.
+    A version is later if its ``updated_at`` is later, or if that is equal and it was read later.
+    Memory holds an id and two numbers for each record of the spool, and none for the earlier file.
     """
 
     _columns: Columns
@@ -38,7 +38,7 @@ class Versions:
         return versions
 
     def keeps(self, own_id: str | None, updated: datetime | None) -> bool:
-        """Whether a row of the earlier file stays: there is no version as late in the spool."""
+        """Whether a row of the earlier file stays: the spool has no version that is as late."""
         latest = self._latest.get(own_id)
         if latest is not None and (updated is None or updated <= latest[0]):
             return False
@@ -47,7 +47,7 @@ class Versions:
         return True
 
     def latest(self, lines: Sequence[bytes]) -> list[bytes]:
-        """Of the spool's next lines those that are their record's last version."""
+        """Those of the spool's next lines that are the last version of their record."""
         found = []
         for line in lines:
             own_id, _ = self._columns.version(line)

@@ -15,11 +15,11 @@ from harbour_async.export._columns import Columns
 from harbour_async.export._jsonl import Keep
 
 _GROUP_BYTES = 16 << 20
-"""Of JSON lines in a row group: it bounds the memory, and readers skip whole groups."""
+"""Bytes of JSON lines in a row group: bounds the memory, and lets readers skip whole groups."""
 
 
 class _Sink(io.RawIOBase):
-    """A file of ours for pyarrow to write to."""
+    """A file object for pyarrow that writes through ``_disk``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

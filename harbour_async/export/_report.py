@@ -1,4 +1,4 @@
-"""The account of an export."""
+"""The report of an export."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from harbour_async._report import PagingReport
 
 @frozen
 class ExportReport:
-    """What an export wrote, and whether that is all there is.
+    """What an export wrote, and whether the listing was proved complete.
 
-    ``rows`` are in the file at ``path`` (None: stdout), in ``format``; ``sha256`` is the file's.
-    ``yielded`` records came from the listing, ``invalid`` of them broke the guide's rules and are
-    in ``invalid_path``. ``complete`` says that the listing was proved complete, ``reason`` why
-    not; ``unproved`` that the proof failed, in an order that can be proved. ``runs`` counts the
-    runs it took, and ``report`` is the walk's account of all of them.
+    path: the file; None for stdout.
+    format: "jsonl", "csv" or "parquet".
+    rows: how many rows are in the file.
+    yielded: how many records came from the listing, invalid ones included.
+    invalid: how many of them broke the guide's rules; they are in ``invalid_path``.
+    complete: whether the listing was proved complete; ``reason`` says why not.
+    unproved: whether a proof was attempted and failed.
+    runs: how many runs the export took.
+    sha256: the hash of the file, in hexadecimal.
+    report: the PagingReport of all runs together.
     """
 
     path: Path | None

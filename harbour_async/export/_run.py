@@ -1,4 +1,4 @@
-"""The export: walk into the spool, make the file, leave nothing else behind."""
+"""The export: walk the listing into the spool, make the file, remove the spool."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def export(
     on_progress: OnProgress | None = None,
     restart: bool = False,
 ) -> ExportReport:
-    """Write a listing to a file that appears under its name when it is whole.
+    """Write a listing to a file, which appears under its name only when it is complete.
 
     ::
 
@@ -45,21 +45,21 @@ async def export(
         )
         print(report.rows, report.complete, report.sha256)
 
-    Whatever ends it, a killed process included, the same call goes on where it stopped: received
-    records are kept in a private spool beside ``path`` until the file stands. If the walk owed a
-    proof that failed, the file still has everything found, and ``report.unproved`` is True.
+    After an error, a cancellation or a killed process the same call goes on where it stopped:
+    received records are kept in a private spool beside ``path`` until the file is complete. If the
+    walk's proof failed, the file still has everything found, and ``report.unproved`` is True.
 
-    pager: a listing of a session, as ``verifications.list()`` gives it. Records that break a rule
-        of the wire go to ``PATH.invalid.jsonl``, unless its ``on_invalid`` is a function.
+    pager: a listing of a session, as ``verifications.list()`` gives it. Invalid records go to
+        ``PATH.invalid.jsonl``, unless the pager's ``on_invalid`` is a function.
     path: the file; an existing one is replaced at the end. "-" is stdout, JSON lines only.
     format: "jsonl", "csv" or "parquet" (extra ``parquet``); None: by the suffix of ``path``.
     fields, exclude: names of fields to write, or to leave out, of spool and file; the id stays.
     on_progress: called with the walk's PagingReport (all runs together) after each page.
-    restart: throw away what an unfinished export to ``path`` kept.
+    restart: discard what an unfinished export to ``path`` kept.
 
     Raises ConfigurationError at once for arguments that cannot be used, if another export to
-    ``path`` is under way, and if an unfinished one was asked for something else; ExportError if
-    the disk refuses; and what the walk raises. A note on the error says what was kept.
+    ``path`` is under way, and if an unfinished one has other arguments; ExportError if writing
+    fails; and what the walk raises. A note on the error says what was kept.
 
     See docs/export.md. Guide: "List verifications", "List webhooks", "List webhook events".
     """
@@ -95,8 +95,8 @@ class Job:
     """One run of one export.
 
     ``merge`` is an earlier file to bring up to date, ``dedupe`` says that records may come in
-    several versions. ``prepare`` is called as soon as the files are this run's alone, ``stands``
-    with the final state once the file is in its place.
+    several versions. ``prepare`` is called once the lock is held, ``stands`` with the final state
+    once the file is in its place.
     """
 
     pager: Listing
@@ -121,7 +121,7 @@ class Job:
             self.prepare()
             kept = resumed(self.files, self.asked)
         except BaseException:
-            lock.release(remove=not lock.sent)  # its note is of use to the next run
+            lock.release(remove=not lock.sent)  # the next run needs its note
             raise
         try:
             sent.restore(before)
@@ -150,7 +150,7 @@ class Job:
                 self.files.discard()
 
     def _is_made(self, state: Checkpoint) -> bool:
-        """Whether the process ended just after a spool of JSON lines had become the target."""
+        """Whether an earlier run ended just after its spool of JSON lines became the target."""
         files = self.files
         if not state.walked or self.asked.format != "jsonl" or self.dedupe:
             return False
@@ -208,7 +208,7 @@ class Job:
 
 
 def sent_before(checkpoint: Path) -> list[float]:
-    """What earlier runs sent lately, whatever they were asked for."""
+    """The recent sends of earlier runs, whatever their arguments were."""
     try:
         kept = load(checkpoint)
     except ConfigurationError:  # which is reported where the checkpoint is used
@@ -222,5 +222,5 @@ def kept_note(spool: Spool) -> str:
         return f"nothing was kept; {spool.files.target} is as it was"
     return (
         f"{spool.saved.yielded} records are kept in {spool.files.spool}: run the same export again "
-        "to go on from there, or with --restart (restart=True) to begin anew"
+        "to go on from there, or with --restart (restart=True) to start again"
     )

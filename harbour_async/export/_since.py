@@ -35,7 +35,7 @@ Changes = Callable[..., Listing]
 class _Since:
     """``PATH.since.json``: how the file at PATH was made, and where the next run goes on.
 
-    ``made_by`` is what the run was asked that wrote it.
+    ``made_by`` identifies the run that wrote it: its moment, or a digest of its token.
     """
 
     asked: Asked
@@ -58,13 +58,25 @@ async def export_since(
 ) -> ExportReport:
     """Export what was updated at or after ``since``; "last" brings the file at ``path`` up to date.
 
-    Of each record only its latest version is in the file. Beside it stands ``PATH.since.json``,
-    from which "last" goes on; it only moves once the file stands and its changes are proved.
+    ::
 
-    changes: gives the listing for a moment: ``session.verifications.changes``, filters filled in.
+        await export_since(harbour.verifications.changes, "v.csv", datetime(2026, 1, 1, tzinfo=UTC))
+        await export_since(harbour.verifications.changes, "v.csv", "last")
+
+    The file has the latest version of each record. ``PATH.since.json`` beside it is the checkpoint
+    for "last"; it is written once the file is in its place, if the changes were proved complete.
+
+    changes: a function that makes the listing, as ``session.verifications.changes`` does; called
+        with the moment, and for "last" with ``resume`` and ``lookback``.
+    path: the file; an existing one is replaced at the end. "-" is stdout, JSON lines only.
     since: an aware datetime, or "last".
-    The other arguments, and what is raised, are as in ``export``; ConfigurationError, too, if
-    there is nothing that "last" could go on from, or if it was made with other arguments.
+    format: "jsonl", "csv" or "parquet" (extra ``parquet``); None: by the suffix of ``path``.
+    fields, exclude: names of fields to write, or to leave out; the id stays.
+    on_progress: called with the walk's PagingReport (all runs together) after each page.
+    restart: discard what an unfinished export to ``path`` kept.
+
+    Raises what ``export`` raises; and ConfigurationError if "last" finds no earlier export at
+    ``path``, or one with other arguments.
     """
     last = _last(path) if since == LAST else None
     pager = keeping(_listing(changes, since, last))
@@ -114,7 +126,9 @@ def _moment(since: datetime | str) -> datetime:
 
 def _last(path: str | os.PathLike[str]) -> _Since:
     if str(path) == "-":
-        raise ConfigurationError("since last needs a file: nothing is kept of what went to stdout")
+        raise ConfigurationError(
+            "since last needs a file: an export to stdout cannot be brought up to date"
+        )
     files = files_at(path)
     try:
         document = json.loads(files.since.read_bytes())
@@ -144,7 +158,7 @@ def _check_same(files: Files, asked: Asked, before: Asked) -> None:
 
 
 def _forget_finished(files: Files, last: _Since | None) -> None:
-    """A run that was killed after its file stood left a checkpoint that means nothing any more."""
+    """Remove the checkpoint of a run that was killed after its file was in place."""
     kept = load(files.checkpoint)
     if last and kept and kept.walked and kept.asked.since == last.made_by:
         files.discard()

@@ -1,8 +1,8 @@
 """The spool: records as they came, and the checkpoint that says how many of its bytes count.
 
-The order is what makes it safe. Bytes are appended and synced first, then a checkpoint with their
-number and the walk's token replaces the one before. After a crash the bytes beyond the last
-checkpoint are cut off, and the walk goes on from its token.
+The order makes it safe. Bytes are appended and synced first, then a checkpoint with their number
+and the walk's token replaces the one before. After a crash the bytes beyond the last checkpoint
+are cut off, and the walk goes on from its token.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ def resumed(files: Files, asked: Asked) -> Checkpoint | None:
     kept = _checkpoint.load(files.checkpoint)
     if kept is not None and kept.asked != asked:
         raise ConfigurationError(
-            f"an unfinished export to {files.target} was asked for something else "
-            f"({asked.differences(kept.asked)}): ask for the same again to go on, "
-            "or throw it away with --restart (restart=True)"
+            f"an unfinished export to {files.target} has other arguments "
+            f"({asked.differences(kept.asked)}): give the same ones to go on, "
+            "or discard it with --restart (restart=True)"
         )
     return kept
 
@@ -115,5 +115,5 @@ def _check_size(path: Path, size: int) -> None:
     if found < size:
         raise ConfigurationError(
             f"{path} was changed: it has {found} bytes, its checkpoint says {size}; "
-            "begin anew with --restart (restart=True)"
+            "start again with --restart (restart=True)"
         )

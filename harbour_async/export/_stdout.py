@@ -1,4 +1,4 @@
-"""An export to stdout: JSON lines, as they come. There is nothing to go on with afterwards."""
+"""An export to stdout: JSON lines, as they come. It cannot be resumed."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def _write(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        raise ReaderGoneError("stdout: the reader has gone away", error.errno) from error
+        raise ReaderGoneError("stdout: the reader has closed it", error.errno) from error
     except OSError as error:
         raise ExportError(f"stdout: {error.strerror}", error.errno) from error

@@ -1,4 +1,4 @@
-"""A listing on its way into a spool, and the checkpoints of that."""
+"""Walk a listing into a spool, and write checkpoints while walking."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Walk:
         await self._saved()
 
     async def _read(self) -> bool:
-        """Whether a proof was owed and failed."""
+        """Read all pages into the spool; True if the listing's proof failed."""
         pages = self.pager.pages()
         try:
             async for page in pages:
@@ -76,7 +76,7 @@ class Walk:
             self._next_save = time.monotonic() + SAVE_EVERY
 
     def _advance(self) -> None:
-        """Let the next checkpoint speak of this moment."""
+        """Put the current state into the next checkpoint."""
         self.spool.state = evolve(
             self.spool.state,
             token=self.pager.resume_token,
@@ -85,21 +85,21 @@ class Walk:
         )
 
     def _save(self) -> None:
-        """Wait for the disk in a thread: it may take a while, and the network need not wait."""
+        """Start writing a checkpoint in a thread, so that a slow disk does not hold up the walk."""
         work = partial(self.spool.save, self.spool.state)
         self._saving = asyncio.ensure_future(asyncio.to_thread(work))
 
     async def _saved(self) -> None:
-        """Raise what the last checkpoint failed with."""
+        """Wait for the last checkpoint, and raise its error if it failed."""
         if self._saving is not None:
             await asyncio.shield(self._saving)
 
     async def _save_the_rest(self) -> None:
-        """A failed walk keeps what it has, as far as the disk still takes it."""
+        """After a failed walk, keep what was received, unless the disk fails too."""
         if self._saving is not None:
             await asyncio.wait({self._saving})
             self._saving.exception()  # the error that ended the walk is the one to be raised
-        # Bytes of a page that was cut short do not count: the last checkpoint stands then.
+        # If a page was only partly written, its bytes do not count: keep the last checkpoint.
         if not self._appending and self.spool.state.yielded:
             with suppress(OSError):
                 self._advance()
