@@ -1,4 +1,4 @@
-"""The API key: where it comes from, and how it is kept out of everything that is shown."""
+"""The API key: where it comes from, and how it is kept out of errors, logs and ``repr``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = "[api key]"
 
 
 class Secret:
-    """A key that neither ``repr``, a traceback with locals, nor a pickle shows."""
+    """A key that does not show in ``repr`` or tracebacks with locals, and cannot be pickled."""
 
     __slots__ = ("_value",)
 
@@ -28,7 +28,7 @@ class Secret:
         return str.__str__(self._value)
 
     def problem(self) -> str | None:
-        """Why it cannot be a key; None if it can. It does not raise: a frame here has the key."""
+        """Why it cannot be a key; None if it can. Does not raise: this frame holds the key."""
         value = self._value
         if isinstance(value, str) and value.strip() and value.isascii() and not has_control(value):
             return None
@@ -42,9 +42,9 @@ class Secret:
 
 
 class Keys:
-    """The key of a session, and all that its source ever gave.
+    """The key of a session, and all keys that its source ever gave.
 
-    Nothing raises in a frame that holds a key as text: a traceback with locals would show it.
+    No function raises while it holds a key as text: a traceback with locals would show the key.
     """
 
     def __init__(self, given: str | KeySource | None) -> None:
@@ -58,7 +58,7 @@ class Keys:
             self._fixed = None if value is None else Secret(value)
 
     def check(self) -> None:
-        """Raise ConfigurationError if there is no key, or none that can be ("Get your keys")."""
+        """Raise ConfigurationError if there is no key, or an unusable one ("Get your keys")."""
         if self._source is not None:
             return
         if self._fixed is None:
@@ -71,7 +71,7 @@ class Keys:
         return self._fixed
 
     async def ask(self) -> Secret:
-        """The key as of now. What the source raises passes through."""
+        """The current key. An error that the source raises passes through."""
         if self._fixed is not None:
             return self._fixed
         assert self._source is not None
@@ -96,7 +96,7 @@ class Keys:
 
 
 def _pattern(secret: Secret) -> re.Pattern[str]:
-    """Finds the key however JSON, HTML or a URL spell its characters."""
+    """A pattern for the key in every spelling of its characters in JSON, HTML and URLs."""
     return re.compile("".join(map(_spellings, secret.reveal())))
 
 

@@ -32,7 +32,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _logger = logging.getLogger("harbour_async")
 
 warn = _logger.warning
-"""For what is not about one call: ``warn("%s is away", name)``. No personal data here either."""
+"""For warnings that are not about one call: ``warn("%s is away", name)``. No personal data."""
 
 
 def wants_each_call() -> bool:
@@ -46,7 +46,7 @@ def log(event: Event) -> None:
 
 
 def report(listener: object) -> None:
-    """The exception that is being handled, as what a listener raised."""
+    """Log the exception that is being handled as one that a listener raised."""
     name = getattr(listener, "__qualname__", type(listener).__qualname__)
     _logger.exception(
         "the listener %s raised on an event; no further exception of it is reported", name
@@ -54,7 +54,9 @@ def report(listener: object) -> None:
 
 
 def use_environment() -> None:
-    """Obey ``HARBOUR_LOG=info|debug``: log to stderr, from that level on, once for all sessions.
+    """If ``HARBOUR_LOG`` is ``info`` or ``debug``, log to stderr from that level on.
+
+    All sessions share one handler.
 
     Raises ConfigurationError for another value.
     """
@@ -74,7 +76,7 @@ def use_environment() -> None:
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
-    """Writes to what ``sys.stderr`` is at the time of writing: programs and tests replace it."""
+    """Writes to the current ``sys.stderr``, because programs and tests replace it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -135,7 +137,7 @@ def _budget_paused(event: BudgetPaused) -> None:
 
 
 def _call_ended(event: CallEnded) -> None:
-    # A call that gave up waiting has no AttemptStarted that would tell of its wait.
+    # A call that gave up waiting has no AttemptStarted event, so its wait is logged here.
     in_vain = event.error is not None and event.budget_wait > LONG_WAIT
     _logger.log(
         logging.INFO if in_vain else logging.DEBUG,

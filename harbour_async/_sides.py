@@ -1,7 +1,7 @@
 """One side of a comparison: its items one by one, each with its key.
 
-A side is read once. What is asked of its keys is checked here: that none comes twice, and in the
-ordered form that they ascend.
+A side is read once. Its keys are checked here: none may come twice, and in the ordered form they
+must ascend.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def record_id(item: Any) -> Hashable:
 
 
 class Side:
-    """The items of ``source`` with what ``key`` says of each.
+    """The items of ``source``, each with its key.
 
     ``waiting`` holds the items whose partner has not come yet.
     """
@@ -62,7 +62,7 @@ class Side:
         self._taken = 0
 
     async def take(self) -> tuple[Hashable, Any] | None:
-        """The next item and its key; None at the end, and from then on."""
+        """The next item and its key; None after the last one."""
         while not self.ended:
             try:
                 item = await anext(self._opened())
@@ -77,7 +77,7 @@ class Side:
         return None
 
     async def close(self) -> None:
-        """Let go of the iterator this side made; one that was handed in is its owner's."""
+        """Close the iterator if this side made it; an iterator that was passed in stays open."""
         close = getattr(self._items, "aclose", None)
         if close is not None and self._items is not self._source:
             await close()
@@ -91,7 +91,7 @@ class Side:
     def _opened(self) -> AsyncIterator[Any]:
         if self._items is None:
             source = self._source
-            # A container in memory may be changed while it is read: this is the snapshot.
+            # A container in memory may be changed while it is read, so take a snapshot.
             if isinstance(source, _IN_MEMORY):
                 source = list(source)
             self._items = aiter(source) if isinstance(source, AsyncIterable) else _lifted(source)
@@ -101,11 +101,11 @@ class Side:
         # Keys may come from an answer, so the messages name the place instead.
         place = f"{self.name} item {self._taken}"
         if key is None:
-            raise ConfigurationError(f"{place} has no key: the function answered None")
+            raise ConfigurationError(f"{place} has no key: the function returned None")
         if self._ordered:
             if self._taken > 1 and not before(self.last, key):
                 how = "the same key as" if key == self.last else "a key below that of"
-                raise ConfigurationError(f"{place} has {how} the item before it: order=True")
+                raise ConfigurationError(f"{place} has {how} the item before it: ordered=True")
         else:
             try:
                 twice = key in self._seen
@@ -120,10 +120,10 @@ class Side:
 
 
 class Remote(Side):
-    """The remote side, which can tell whether it was all there is.
+    """The remote side, which knows whether its listing was complete.
 
-    An invalid record (``on_invalid="keep"``) is present if its id could be read. One whose id could
-    not may be the partner of any local item.
+    An invalid record (``on_invalid="keep"``) counts as present by its id. If the id could not be
+    read, it may be the partner of any local item.
 
     unproved: why the listing is not proved complete, once it has ended.
     withheld: how many local items were not called extra.
@@ -143,13 +143,13 @@ class Remote(Side):
 
     @property
     def report(self) -> PagingReport | None:
-        """The account of the listing; None if the source is not a Pager."""
+        """The report of the listing; None if the source is not a Pager."""
         report = getattr(self._source, "report", None)
         return report if isinstance(report, PagingReport) else None
 
     @property
     def sure(self) -> bool:
-        """Whether what is not here is nowhere: asked when the side has ended."""
+        """Whether a local item without a partner is extra for certain, once this side has ended."""
         return self.unproved is None and not self._unidentified
 
     @property
@@ -159,7 +159,7 @@ class Remote(Side):
         return invalid - self._invalid_with_id
 
     def raise_if_unsure(self) -> None:
-        """In place of the extras that were withheld."""
+        """Raise IncompleteListingError if extras were withheld, or the proof failed."""
         if self.unproved is not None:
             raise self.unproved
         if self.withheld:
@@ -190,7 +190,7 @@ class Remote(Side):
         if not isinstance(item, InvalidRecord):
             return True
         self._invalid += 1
-        # What a function of one's own would make of it is not known either.
+        # Nor is it known which key a user's function would give.
         known = self._by_id and item.record_id is not None
         self._invalid_with_id += known
         return known
@@ -200,7 +200,7 @@ class Remote(Side):
 
 
 def _check_kinds(remote: Hashable, local: Hashable) -> None:
-    # Text equals nothing but text: everything would be missing, and everything extra.
+    # Text never equals anything else, so every record would be missing and every row extra.
     if isinstance(remote, str) != isinstance(local, str):
         raise ConfigurationError(
             f"key: remote keys are {type(remote).__name__}, local ones {type(local).__name__}, "
@@ -219,7 +219,7 @@ def before(one: Any, other: Any) -> bool:
 
 
 async def _lifted(source: Iterable[Any]) -> AsyncIterator[Any]:
-    """A blocking source as an asynchronous one that leaves the event loop its turns."""
+    """A blocking source as an asynchronous one that lets other tasks run now and then."""
     items: Iterator[Any] = iter(source)
     for number, item in enumerate(items, 1):
         yield item

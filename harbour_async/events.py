@@ -1,4 +1,4 @@
-"""What a session tells its listeners: ``HarbourSession(on_event=...)``.
+"""The events that a session sends to its listeners: ``HarbourSession(on_event=...)``.
 
 ::
 
@@ -27,16 +27,17 @@ from attrs import frozen
 
 from harbour_async.settings import Priority
 
-# Without slots, because attrs fills a frozen object that has some in four times the time.
+# Without slots, because attrs takes four times as long to fill a frozen object that has slots.
 
 
 @frozen(slots=False)
 class Event:
-    """What all events say.
+    """The attributes of all events.
 
     call_id: a number that no other call of this process has.
-    template: the path with names in place of ids, ``/verifications/{verification_id}``; of what
-    ``session.request()`` sends, the first segment.
+    method: the HTTP method.
+    template: the path with names in place of ids, ``/verifications/{verification_id}``; for
+    ``session.request()`` only the first segment of the path.
     lane: the lane in which the call waits for the budget.
     """
 
@@ -53,7 +54,7 @@ class CallStarted(Event):
 
 @frozen(slots=False)
 class AttemptStarted(Event):
-    """The call got its turn, and is being sent.
+    """The budget let the call go, and it is being sent.
 
     attempt: 1 for the first.
     budget_wait: seconds that this attempt waited for its turn, pauses included.
@@ -68,11 +69,11 @@ class AttemptStarted(Event):
 
 @frozen(slots=False)
 class AttemptEnded(Event):
-    """An answer is here, or none will come.
+    """An answer came, or none will come.
 
     status: None without an answer.
-    error: None for a success, else "NotFoundError" and the like; "CancelledError" if it was left,
-    came to its deadline, or the session was closed.
+    error: None for a success, otherwise the name of the error's class, such as "NotFoundError";
+    "CancelledError" if it was cancelled, its deadline passed, or the session was closed.
     duration: seconds from AttemptStarted.
     server_address, server_port: of the API.
     """
@@ -89,7 +90,7 @@ class AttemptEnded(Event):
 class BudgetPaused(Event):
     """A 429 stopped all senders of the budget.
 
-    attempt: the one that was answered with 429.
+    attempt: the number of the attempt that was answered with 429.
     duration: seconds for which nothing is sent.
     """
 
@@ -102,8 +103,9 @@ class BudgetPaused(Event):
 class RetryScheduled(Event):
     """The call failed and will be sent again.
 
-    attempt: the one that failed; 0 if the budget could not be asked, and nothing was sent.
-    status, error: why.
+    attempt: the number of the attempt that failed; 0 if the budget could not be reached, so that
+    nothing was sent.
+    status, error: why it failed, as in AttemptEnded.
     duration: seconds until it may be sent again; it waits for its turn after that.
     """
 
@@ -115,14 +117,14 @@ class RetryScheduled(Event):
 
 @frozen(slots=False)
 class CallEnded(Event):
-    """The call is over, however that came about. Every CallStarted has one.
+    """The call is over: it succeeded, failed or was cancelled. Every CallStarted has one.
 
-    attempt: how often it was sent.
+    attempt: how many attempts were sent.
     status: of the last answer, None without one.
-    error: None for a success, else the class of what is raised to the caller. A DELETE that found
-    nothing any more, after an answer had been lost, is a success.
+    error: None for a success, otherwise the name of the class of the error that is raised to the
+    caller. A DELETE whose answer was lost and whose repetition is answered with 404 is a success.
     duration: seconds from CallStarted.
-    budget_wait: seconds of these that all attempts waited for their turn.
+    budget_wait: seconds of the duration in which its attempts waited for the budget.
     """
 
     attempt: int

@@ -58,7 +58,7 @@ class Missing(Generic[R]):
 
 @frozen
 class Extra(Generic[L]):
-    """A record that your side has and the listing does not: it was deleted, or never existed there.
+    """A record that your side has and the listing does not: it was deleted, or was never there.
 
     key: what identifies it.
     local: the record, as your side gave it.
@@ -70,7 +70,7 @@ class Extra(Generic[L]):
 
 @frozen
 class Changed(Generic[R, L]):
-    """A record whose fingerprint is not the same on both sides.
+    """A record whose fingerprints differ.
 
     key: what identifies it.
     remote, local: the record as the listing and as your side have it.
@@ -93,29 +93,29 @@ def reconcile(
 ) -> Differences[R, L]:
     """Compare two sides, in whatever order they come, and yield what differs.
 
-    Both sides are read at the same time. Records wait for their partner in memory, of each side
-    at most as many as the smaller side has; of the larger side only keys are remembered.
+    Both sides are read at the same time. Records wait in memory for the record with the same key;
+    on each side at most as many wait as the smaller side has. The keys of both sides are kept.
 
-    An ``Extra`` is only yielded once the remote listing has ended and is proved complete. If it
-    is not, everything else is yielded and IncompleteListingError is raised instead: people delete
-    by ``Extra``. A ``remote`` that is not a Pager is complete because you say so.
+    An ``Extra`` is only yielded once the remote listing has ended and is proved complete, because
+    people delete by ``Extra``. If the proof fails, everything else is yielded, and then
+    IncompleteListingError is raised. A ``remote`` that is not a Pager is taken to be complete.
 
-    An InvalidRecord of the listing counts as present by its ``record_id``: it can be Missing, and
-    it is compared with nothing. While one without an id is there, or one that a function given as
-    ``on_invalid`` replaced or dropped, or ``key`` is a function, any local record might be it: then
-    IncompleteListingError takes the place of the extras.
+    An InvalidRecord of the listing counts as present by its ``record_id``: it can be Missing, but
+    is never Changed. Any local record might be the invalid one if its id could not be read, if a
+    function given as ``on_invalid`` replaced or dropped it, or if ``key`` is a function for the
+    remote side. Then IncompleteListingError is raised in place of the extras.
 
     remote: a Pager, or any iterable. A filtered Pager is compared inside its filter only: ``local``
         must then be filtered in the same way.
     local: an iterable of your own records as of one moment: a list, or one query. Its first item is
-        taken before the first remote request, so that a record that is created later is never
-        taken for an Extra. A list, set or dict is copied then.
-    key: what identifies an item; one function for both sides, or a pair (remote, local). None, for
-        both or in the pair, is the record's id.
-    fingerprint: what is compared of items with the same key, by ``==``; one function for both
-        sides, or a pair. Mappings give ``Changed.fields``.
-    ordered: both sides ascend by key. Then nothing waits and no keys are remembered, except the
-        Extras of a Pager.
+        taken before the first remote request is sent, so that a record that is created later is
+        never an Extra. A list, set or dict is copied at that moment.
+    key: a function that gives an item's key; one for both sides, or a pair (remote, local). None,
+        for both or in the pair, is the record's id.
+    fingerprint: a function that gives what is compared by ``==`` if the keys are equal; one for
+        both sides, or a pair. If both give mappings, ``Changed.fields`` names what differs.
+    ordered: True if both sides ascend by key. Then no records or keys are kept in memory, except
+        the Extras of a Pager.
 
     ::
 
@@ -126,8 +126,9 @@ def reconcile(
             fingerprint=(lambda v: v.status, lambda row: row["status"]),
         )
 
-    Raises, while iterating, ConfigurationError for a key that comes twice on one side, is None, or
-    is out of order; IncompleteListingError as said; and what the sides and the functions raise.
+    Raises ConfigurationError at once for arguments that cannot be used. While iterating, raises
+    ConfigurationError for a key that comes twice on one side, is None, or is out of order;
+    IncompleteListingError as said above; and what the sides and the functions raise.
     Guide: "List verifications", "List webhooks".
     """
     remote_key, local_key = _pair("key", key)
@@ -144,10 +145,11 @@ def reconcile(
 
 
 class Differences(Generic[R, L]):
-    """What ``reconcile`` gives: an asynchronous iterator that tasks may share.
+    """The result of ``reconcile``: an asynchronous iterator that tasks may share.
 
-    Each difference goes to one of them. When one of them was cancelled while it waited, or the
-    comparison failed, it does not seem to have ended for the others: it raises.
+    Each difference goes to one task. If one of the tasks is cancelled while it waits, or if the
+    comparison fails, the iterator does not end for the others: it raises IncompleteListingError.
+    Close it with ``aclose()`` or ``async with`` if you do not read it to its end.
     """
 
     def __init__(
@@ -185,7 +187,7 @@ class Differences(Generic[R, L]):
                 raise
 
     async def aclose(self) -> None:
-        """Stop reading both sides; what is asked for afterwards raises, unless all was read."""
+        """Stop reading both sides. A later read raises IncompleteListingError, unless all ended."""
         async with self._turn:
             self._broken = not self._ended
             await self._found.aclose()
@@ -211,7 +213,7 @@ _Compare = Callable[[Remote, Side, tuple[Fingerprint, Fingerprint]], _Found]
 async def _matched(
     remote: Remote, local: Side, fingerprints: tuple[Fingerprint, Fingerprint]
 ) -> _Found:
-    """Take from both sides by turns, local first; whoever comes second finds the partner."""
+    """Take from both sides by turns, local first; the second item of a pair finds the first."""
     while not (local.ended and remote.ended):
         for side, other in ((local, remote), (remote, local)):
             if side.ended:
@@ -238,7 +240,7 @@ async def _matched(
 async def _merged(
     remote: Remote, local: Side, fingerprints: tuple[Fingerprint, Fingerprint]
 ) -> _Found:
-    """Go through both sides in step; the one whose key is lower has no partner."""
+    """Merge two ascending sides; of two items the one with the lower key has no partner."""
     here, there = await local.take(), await remote.take()
     unsure: list[Extra[Any]] = []
     while here or there:
@@ -266,7 +268,7 @@ async def _merged(
 def _single(
     key: Hashable, item: Any, side: Side, remote: Remote
 ) -> Missing[Any] | Extra[Any] | None:
-    """What to say of an item that has no partner; nothing if it may have one after all."""
+    """The difference for an item without a partner; None if it may still have one."""
     if side is remote:
         return Missing(key, item)
     if remote.sure:
@@ -279,7 +281,7 @@ def _changed(
     key: Hashable, remote: Any, local: Any, fingerprints: tuple[Fingerprint, Fingerprint]
 ) -> Changed[Any, Any] | None:
     if isinstance(remote, InvalidRecord):
-        return None  # it is there, and that is all that can be said of it
+        return None  # it is there, but its fields are unknown
     there, here = fingerprints[0](remote), fingerprints[1](local)
     if there == here:
         return None
@@ -295,7 +297,7 @@ def _fields(there: object, here: object) -> tuple[str, ...] | None:
 
 
 def _drained(waiting: dict[Hashable, Any]) -> Iterator[tuple[Hashable, Any]]:
-    """What waits, in the order in which it came; each is let go of when it is given."""
+    """The waiting items in the order in which they came; each is removed when it is yielded."""
     while waiting:
         key = next(iter(waiting))
         yield key, waiting.pop(key)

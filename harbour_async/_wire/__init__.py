@@ -1,4 +1,4 @@
-"""What goes over the wire and what it means: URLs, headers, parameters, error answers. No I/O.
+"""URLs, headers, parameters and error answers, without any I/O.
 
 The sections named in the docstrings are those of Harbour's API guide v2.2.
 """

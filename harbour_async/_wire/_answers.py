@@ -1,4 +1,4 @@
-"""What an answer means: the typed error of a failure, and how long to wait after it."""
+"""Error answers: the typed error of a status, and how long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STATUS_ERRORS: dict[int, type[APIStatusError]] = {
     429: errors.RateLimitError,
 }
 
-# Kinds of body that an error may name. Any other is named by nothing that the server sent.
+# Media types that an error may name. Others are not quoted, because the server may send anything.
 _KNOWN_TYPES = frozenset(
     {
         "application/json",
@@ -125,7 +125,7 @@ def _envelope(body: bytes) -> dict[str, Any]:
 
 
 def _redacted(value: Any, redact: Redact) -> Any:
-    # The decoder bounds the depth: what is nested deeper than Python recurses is a DecodeError.
+    # The decoder bounds the depth: a value that Python cannot recurse into is a DecodeError.
     try:
         return _redacted_deep(value, redact)
     except RecursionError:
@@ -143,10 +143,10 @@ def _redacted_deep(value: Any, redact: Redact) -> Any:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After`` in seconds from now; None if it is absent or makes no sense.
+    """``Retry-After`` in seconds from now; None if it is absent or cannot be read.
 
-    A date is compared with the server's own ``Date`` where it sent one, so that the two clocks
-    need not agree.
+    A date is compared with the server's own ``Date`` if it sent one, so that a difference between
+    the two clocks does not matter.
     """
     text = headers.get("Retry-After", "").strip()
     if _DELTA_SECONDS.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Arguments of calls, checked and in the form in which they are sent."""
+"""Check the arguments of calls, and bring them into the form in which they are sent."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _OWN_PARAMETERS = frozenset({"page", "size", "order_by", "search", "verification
 
 
 def has_control(text: str) -> bool:
-    """Whether there is anything in it that cannot be shown, or cannot be encoded."""
+    """Whether the text has control characters, or characters that cannot be encoded."""
     return _CONTROL.search(text) is not None
 
 
 def plain(value: Any) -> Any:
-    """A text or number as the built-in type that it is a kind of.
+    """A text or number as a plain str, int or float.
 
-    Template engines and array libraries have subclasses of str, int and float, which may spell
-    themselves in another way than the value that they are, and which encoders refuse.
+    Template engines and array libraries have subclasses of these, whose ``str()`` may differ from
+    their value, and which encoders refuse.
     """
     if isinstance(value, str):
         return str.__str__(value)
@@ -44,7 +44,7 @@ def plain(value: Any) -> Any:
 
 
 def segment(name: str, value: str) -> str:
-    """An id as one path segment that no server can take for anything else.
+    """An id as exactly one path segment, however a server reads paths.
 
     Escaped slashes are refused too: servers that unescape before they route would read them as
     further segments, and reach another resource.
@@ -60,14 +60,14 @@ def segment(name: str, value: str) -> str:
 
 
 def text(name: str, value: str) -> str:
-    """Text that is not blank and holds no control characters."""
+    """The text; ConfigurationError if it is blank or has control characters."""
     if not isinstance(value, str) or not value.strip() or has_control(value):
         raise ConfigurationError(f"{name} must be text without control characters, not {value!r}")
     return str.__str__(value)
 
 
 def whole(name: str, value: int, *, low: int, high: int | None = None) -> int:
-    """A whole number within bounds."""
+    """The whole number; ConfigurationError if it is not within the bounds."""
     span = f"from {low} to {high}" if high is not None else f"of {low} or more"
     if not isinstance(value, int) or isinstance(value, bool):
         raise ConfigurationError(f"{name} must be a whole number {span}, not {value!r}")
@@ -124,7 +124,7 @@ def _is_endless(value: object) -> bool:
 
 
 def extra(name: str, given: Mapping[str, Any] | None, own: bool = False) -> list[tuple[str, str]]:
-    """Further query parameters as pairs; None is left out, a list is sent as repeated pairs.
+    """Further query parameters as pairs; None is left out, a list becomes repeated pairs.
 
     With ``own``, names of parameters that a listing sets itself are refused.
     """
@@ -137,7 +137,7 @@ def extra(name: str, given: Mapping[str, Any] | None, own: bool = False) -> list
         if not isinstance(key, str) or not key or has_control(key):
             raise ConfigurationError(f"{name}: names must be text, not {key!r}")
         if own and key in _OWN_PARAMETERS:
-            raise ConfigurationError(f"{name} must not hold {key!r}: it has an argument of its own")
+            raise ConfigurationError(f"{name} must not hold {key!r}: it is a separate argument")
         many = isinstance(value, Sequence) and not isinstance(value, str | bytes)
         each = value if many else [value]
         pairs += [(str.__str__(key), _parameter(name, key, x)) for x in each if x is not None]

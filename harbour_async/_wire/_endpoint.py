@@ -19,7 +19,7 @@ DEFAULT_BASE_URL = "https://api.myharbourshare.com/v2"
 def base_url(given: str | None, insecure_hosts: Collection[str] = ()) -> URL:
     """The base URL; plain http only for loopback hosts ("Know the basics": HTTPS always).
 
-    ``insecure_hosts`` are further hosts that may be spoken to without TLS.
+    ``insecure_hosts`` are further hosts that may be used without TLS.
     """
     text = given if given is not None else os.environ.get("HARBOUR_BASE_URL") or DEFAULT_BASE_URL
     if not isinstance(text, str):
@@ -51,7 +51,7 @@ def is_loopback(url: URL) -> bool:
 
 
 def proxy_url(given: str | None, name: str = "Network.proxy") -> URL | None:
-    """A proxy's URL, credentials included. No message shows it, because of them."""
+    """A proxy's URL, which may hold credentials. For that reason no message shows it."""
     if given is None:
         return None
     text = given.strip()
@@ -64,7 +64,7 @@ def proxy_url(given: str | None, name: str = "Network.proxy") -> URL | None:
 
 
 def environment_proxy(url: URL) -> URL | None:
-    """The proxy that the environment has for ``url``, by the rules of urllib."""
+    """The proxy that the environment variables name for ``url``, by the rules of urllib."""
     if urllib.request.proxy_bypass(f"{url.host}:{url.port}"):
         return None
     proxies = urllib.request.getproxies()
@@ -72,24 +72,24 @@ def environment_proxy(url: URL) -> URL | None:
 
 
 def _parsed(name: str, text: str) -> URL:
-    """A URL that can be connected to; what is wrong with it is not quoted."""
+    """A URL with a usable host and port; an error does not quote it."""
     if has_control(text) or any(character.isspace() for character in text):
         raise ConfigurationError(f"{name} must not hold spaces or control characters")
     try:
         url = URL(text)
-        # Both are computed when they are asked for. The name's labels are checked as the resolver
-        # will check them, which otherwise fails at the first request.
+        # yarl computes host and port only when they are read. Check the labels of the name as the
+        # resolver does, which would fail at the first request otherwise.
         known = url.port != 0 and "%" not in (url.host or "")
         (url.raw_host or "").encode("idna")
     except ValueError:  # a UnicodeError is one
         known = False
-    if not known:  # raised out here, without the cause, whose message may quote a password
+    if not known:  # raised outside the handler: the cause's message may quote a password
         raise ConfigurationError(f"{name} is not a URL with a valid host and port")
     return url
 
 
 def default_user_agent() -> str:
-    """This package and its version, which a copy without metadata does not know."""
+    """The package's name and version; without the version if the metadata is missing."""
     try:
         return f"harbour-async/{version('harbour-async')}"
     except PackageNotFoundError:
@@ -97,7 +97,7 @@ def default_user_agent() -> str:
 
 
 def headers(user_agent: str) -> dict[str, str]:
-    """The headers of every request, the key aside ("Request, response format")."""
+    """The headers of every request, without the key ("Request, response format")."""
     if not isinstance(user_agent, str) or not user_agent.isascii() or has_control(user_agent):
         raise ConfigurationError("user_agent must be printable ASCII text")
     return {

@@ -1,4 +1,4 @@
-"""One API request, and the checks of paths and methods that a caller names freely."""
+"""One API request, and the checks of paths and methods that a caller gives as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harbour_async._wire._arguments import has_control, plain
 from harbour_async.errors import ConfigurationError, RequestInfo
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""Methods that may be sent again whatever became of the first send (RFC 9110, section 9.2.2)."""
+"""Methods that may be sent again even if the first send succeeded (RFC 9110, section 9.2.2)."""
 
 _METHODS = IDEMPOTENT | {"POST", "PATCH"}
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
@@ -25,9 +25,9 @@ _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
 
 @frozen
 class Request:
-    """``path`` is relative to the base URL; it and ``query`` are escaped already.
+    """One request. ``path`` is relative to the base URL; it and ``query`` are escaped already.
 
-    ``pattern`` is the path with names in place of ids; a path of one segment needs none.
+    ``pattern`` is the path with names in place of ids; None for a path of one segment.
     """
 
     method: str
@@ -39,7 +39,7 @@ class Request:
 
     @property
     def template(self) -> str:
-        """What may be shown of the path where no id may be: its pattern, or its first segment."""
+        """The path without ids, for logs and events: its pattern, or its first segment."""
         return f"/{self.pattern or _first_segment(self.path)}"
 
     @property
@@ -66,7 +66,7 @@ def method(given: str) -> str:
 
 
 def path(given: str) -> str:
-    """A path below the base URL, escaped, that leads to no other host and to nothing above it."""
+    """The path, escaped; ConfigurationError if it could lead outside of the base URL."""
     if not isinstance(given, str) or has_control(given):
         raise ConfigurationError(f"path must be text without control characters, not {given!r}")
     if "://" in given or given.startswith("//"):
@@ -82,12 +82,12 @@ def path(given: str) -> str:
 
 
 def _first_segment(path: str) -> str:
-    # Servers may take an escaped slash for one, and what follows a semicolon for parameters.
+    # Servers may read an escaped slash as a slash, and text after a semicolon as parameters.
     return path if _PLAIN.fullmatch(path) else quote(_SEGMENT_END.split(_unquoted(path), 1)[0])
 
 
 def _unquoted(text: str) -> str:
-    """Unescaped until nothing is left to unescape, as a careless server might."""
+    """The text, unescaped until nothing is left to unescape, as a careless server might do."""
     while (shorter := unquote(text)) != text:
         text = shorter
     return text

@@ -18,10 +18,10 @@ def main() -> None:
         )
         raise SystemExit(2) from None
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # what the terminal cannot show is escaped
+        if isinstance(stream, TextIOWrapper):  # escape characters that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
-    # Warnings would go to stderr for want of a handler, but a failure is one line here. HARBOUR_LOG
-    # adds a handler that shows them.
+    # Without a handler, warnings would go to stderr, where a failure is to be one line only.
+    # HARBOUR_LOG adds a handler that shows them.
     logging.getLogger("harbour_async").addHandler(logging.NullHandler())
     from harbour_async.cli._app import run
 

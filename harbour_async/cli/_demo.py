@@ -44,7 +44,7 @@ class _Stream:
 
 
 def demo(*, out: Path, records: int, live: bool) -> int:
-    """Stream both listings into ``out``, print what came, and give the exit code."""
+    """Stream both listings into ``out``, print a summary, and return the exit code."""
     key = ask_for_key() if live else None
     source = base_url(None).authority if live else f"a sandbox of {records}"
     streams = [

@@ -26,7 +26,7 @@ _NEWS_EVERY = 10.0  # seconds
 
 @frozen
 class _Known:
-    """A record, and which of its fields are known."""
+    """A record, and the names of its fields that are known."""
 
     record: Any
     fields: Iterable[str]
@@ -42,7 +42,7 @@ class _Known:
         )
 
     def values(self) -> Mapping[str, Any]:
-        """The fields as records have them, so that spellings of times and enums are equal."""
+        """The fields' values as records have them: the spelling of times and enums is ignored."""
         extra = self.record.extra
         return {name: extra.get(name, getattr(self.record, name, None)) for name in self.fields}
 
@@ -114,7 +114,7 @@ def diff(old: Path, new: Path | None, *, as_json: bool) -> int:
         _run.say(summary or "equal")
 
     code = _run.run(compare, failed=_run.USAGE)
-    return 1 if code == _run.DONE and counts else code  # also if the reader went away
+    return 1 if code == _run.DONE and counts else code  # also if stdout was closed early
 
 
 async def _compare(

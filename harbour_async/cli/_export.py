@@ -42,7 +42,7 @@ class _Outcome:
 
     @property
     def code(self) -> int:
-        """Of exports that were made."""
+        """The exit code for exports that succeeded."""
         doubtful = any(report.unproved or report.invalid for report in self.reports.values())
         return _run.UNPROVED if doubtful else _run.DONE
 

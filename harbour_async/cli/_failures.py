@@ -44,7 +44,7 @@ def exit_code(error: BaseException) -> int | None:
 
 
 def one_line(error: BaseException) -> str:
-    """What went wrong and where; of an error status the API's message, code and link."""
+    """What went wrong and where; for an error status the API's message, code and link."""
     first = first_of(error)
     if isinstance(first, APIStatusError):
         text = _status(first)

@@ -17,7 +17,7 @@ from harbour_async import InvalidRecord, to_dict, to_json
 from harbour_async.cli._failures import printable
 from harbour_async.errors import ConfigurationError
 
-_GAP = 2  # columns of the terminal between two of the table
+_GAP = 2  # characters between two columns of the table
 _NARROWEST = 12  # for a text that is folded
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")

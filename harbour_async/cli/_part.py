@@ -44,7 +44,9 @@ class Part:
     def __enter__(self) -> Self:
         self._recall()
         self._file = open(self.partial, "ab", opener=_private)
-        self._file.truncate(self._bytes)  # what arrived after the note was written is read again
+        self._file.truncate(
+            self._bytes
+        )  # records that arrived after the note was written are read again
         return self
 
     def write(self, records: Sequence[Any], kinds: Sequence[str], token: str) -> None:

@@ -1,7 +1,7 @@
 """Progress of walks on stderr: bars on a terminal, plain lines elsewhere.
 
-The remaining time takes the budget into account. Its own texts
-are ASCII, so that any terminal can show them; rich draws bars in ASCII where it has to.
+The remaining time takes the budget into account. All text is ASCII, so that any terminal can show
+it; rich draws the bars in ASCII where it has to.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 from harbour_async.cli._failures import exit_code, first_of, one_line
 
 DONE, REFUSED, USAGE, UNPROVED, INTERRUPTED = 0, 1, 2, 3, 130
-"""The exit codes. ``REFUSED`` stands for every failure that has none of its own."""
+"""The exit codes. ``REFUSED`` is for every failure without a code of its own."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,18 +50,17 @@ def run(
     kept: Callable[[], str | None] | None = None,
     failed: int | None = None,
 ) -> int:
-    """Run ``main()`` in an event loop of its own and give the exit code; never raises its errors.
+    """Run ``main()`` in a new event loop and return the exit code.
 
     SIGINT and SIGTERM cancel it, and it may clean up; a second signal does not wait for that.
-    A reader of stdout that has gone away (``| head``) is a normal end.
+    A closed stdout (``| head``) is a normal end.
 
-    main: makes the command's coroutine, which answers its exit code (None: 0).
-    kept: says in a line or two what was kept and how to go on; asked after an interrupt and after
-        an error, when the coroutine has ended. None, from it or instead of it: nothing to say.
+    main: makes the command's coroutine, which returns its exit code (None: 0).
+    kept: called after an interrupt or an error, when the coroutine has ended; returns a line or
+        two about what was kept and how to go on, or None.
+    failed: an exit code for every error, in place of the error's own.
 
-    failed: the exit code of every error, instead of its own.
-
-    Errors that are not HarbourError or OSError are bugs, and pass through.
+    A HarbourError or OSError becomes one line on stderr. Any other error is a bug, and is raised.
     """
     code = _ran(main, kept, failed)
     try:

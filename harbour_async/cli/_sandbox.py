@@ -74,7 +74,7 @@ async def _serve(server: Sandbox) -> None:
     """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # Also in a background job, where the shell ignores SIGINT. Windows has no such handlers.
+    # Also in a background job, where the shell ignores SIGINT. Windows has no signal handlers.
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
@@ -86,7 +86,7 @@ async def _serve(server: Sandbox) -> None:
         nonlocal served
         served += 1
         _say(_line(arrival))
-        # The log of arrivals would fill the memory in days.
+        # Otherwise the log of arrivals would fill the memory over days.
         server.reset_log()
 
     async with server:

@@ -17,14 +17,14 @@ from harbour_async.errors import ConfigurationError, HarbourError
 def ask_for_key() -> str | None:
     """Ask for the key at the terminal; None if HARBOUR_API_KEY is set.
 
-    To be called before the event loop runs: it waits for a person. Raises ConfigurationError if
-    there is neither.
+    Call it before the event loop runs, because it blocks until the user answers. Raises
+    ConfigurationError if there is no variable and no terminal.
     """
     if os.environ.get("HARBOUR_API_KEY"):
         return None
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError(
-            "no API key: set HARBOUR_API_KEY (it is never an argument, which others could read)"
+            "no API key: set HARBOUR_API_KEY (an argument could be read by other users)"
         )
     host = base_url(None).authority
     try:
@@ -40,7 +40,7 @@ def ask_for_key() -> str | None:
 
 @asynccontextmanager
 async def open_session(key: str | None, *, url: str | None = None) -> AsyncIterator[HarbourSession]:
-    """A session whose failures know the host.
+    """A session that adds the host to its errors.
 
     key: what ``ask_for_key`` gave, or a sandbox's key.
     url: a sandbox's base URL; None: HARBOUR_BASE_URL, or Harbour's own.

@@ -16,7 +16,7 @@ from harbour_async.errors import ConfigurationError
 
 
 def show_answer(call: Callable[[HarbourSession], Awaitable[Any]], *, as_json: bool) -> None:
-    """Make one call and write what it answers; ends the command with its exit code."""
+    """Make one call and write its result; ends the command with its exit code."""
     key = ask_for_key()
     output = Output(as_json=as_json)
 

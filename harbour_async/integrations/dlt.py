@@ -1,4 +1,4 @@
-"""A dlt source of everything the API lists (extra ``dlt``).
+"""A dlt source of verifications, webhooks and webhook events (extra ``dlt``).
 
 ::
 
@@ -31,10 +31,10 @@ except ImportError:
     ) from None
 
 DELETED = "deleted"
-"""The column that marks what is gone, with dlt's hard-delete hint."""
+"""The column that marks deleted records, with dlt's hard-delete hint."""
 
 LOOKBACK = timedelta(minutes=5)
-"""For rows that become visible after rows with a later update."""
+"""How far a run looks back, for rows that become visible after rows with a later update."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES = {
@@ -58,22 +58,30 @@ def harbour_source(
 ) -> Any:
     """A ``DltSource`` with the resources ``verifications``, ``webhooks`` and ``webhook_events``.
 
-    ``verifications`` are merged on their id: the first run loads what was updated since ``start``,
-    later ones what was updated since the run before. Changes do not tell of deletions, so a full
-    run reads the whole listing and marks what is gone in the column ``deleted``, which has dlt's
-    hard-delete hint; if the listing cannot be proved complete it fails with IncompleteListingError,
-    and nothing is loaded. The other two are small, and replaced in each run.
+    ::
 
-    api_key, base_url, rate_limit: as for HarbourSession; the resources share one budget.
+        source = harbour_source(start=datetime(2026, 1, 1, tzinfo=UTC), full_every=24)
+        dlt.pipeline("harbour", destination="duckdb", dataset_name="api").run(source)
+
+    ``verifications`` are merged on their id: the first run loads what was updated since ``start``,
+    later ones what was updated since the run before. Deletions are not among the changes, so a full
+    run reads the whole listing and marks deleted records in the column ``deleted``, which has dlt's
+    hard-delete hint. If the listing cannot be proved complete, the run fails with
+    IncompleteListingError, and nothing is loaded. The other two resources are small, and are
+    replaced in each run.
+
+    api_key: the API key; None: from ``HARBOUR_API_KEY``.
+    base_url: the base URL; None: from ``HARBOUR_BASE_URL``, or Harbour's own.
     start: an aware datetime; older updates are not loaded, except by full runs.
     full: make this run a full one.
-    full_every: make every n-th run a full one, from 2 on; None: never.
+    full_every: make every n-th run a full one, n being 2 or more; None: never.
+    rate_limit: requests per seconds; the resources share one budget.
 
-    Destinations that cannot merge (files without a table format) get every version as a row of its
-    own, deletions too; the latest ``_dlt_load_id`` of an id counts there.
+    Destinations that cannot merge (files without a table format) get each version as a separate
+    row, and so each deletion; there the row of an id with the latest ``_dlt_load_id`` counts.
 
-    Raises ConfigurationError for arguments that cannot be used. Guide: "List verifications",
-    "List webhooks", "List webhook events".
+    Raises ConfigurationError for arguments that cannot be used; a run raises what the walks raise.
+    Guide: "List verifications", "List webhooks", "List webhook events".
     """
     if not isinstance(start, datetime) or start.tzinfo is None:
         raise ConfigurationError(f"start must be a datetime with a time zone, not {start!r}")
@@ -144,8 +152,8 @@ def _changes(harbour: HarbourSession, start: datetime, token: str | None) -> Any
 
 
 async def _everything(harbour: HarbourSession) -> AsyncIterator[list[dict[str, Any]]]:
-    """The whole listing, and marks for what the destination has beyond it."""
-    # Asked before the walk begins: what is created later is in neither.
+    """The whole listing, and a mark for each record that only the destination has."""
+    # Read before the walk begins, so that a record created later is in neither.
     gone = _known_ids()
     columns = choose(Verification)
     async for page in harbour.verifications.list().pages():
@@ -172,7 +180,7 @@ def _rows(records: list[Any], columns: Columns) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Members of enums as text, and no field at all as null."""
+    """Members of enums as text, and an empty mapping as null."""
     if isinstance(value, str):
         return str(value)
     return None if value == {} else value

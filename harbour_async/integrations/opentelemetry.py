@@ -6,8 +6,8 @@
 
     HarbourSession(on_event=opentelemetry.listener())
 
-Names and attributes are those of the semantic conventions for HTTP clients, where they have any.
-Neither queries nor ids are in them.
+Names and attributes are those of the semantic conventions for HTTP clients, where these define
+them. Spans and metrics hold no queries and no ids.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SCOPE = "harbour_async"
 _REQUEST = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
 _WAIT = [0.0, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0]
 
-# The caller left, which is its right.
+# The caller cancelled the call, which is not an error.
 _LEFT = {"CancelledError", "GeneratorExit"}
 
 _Attributes = dict[str, str | int | float]
@@ -53,15 +53,21 @@ def listener(
 ) -> Listener:
     """A listener for ``HarbourSession(on_event=...)``; sessions may share one.
 
-    tracer_provider, meter_provider: the global ones if None.
+    ::
+
+        async with HarbourSession(on_event=opentelemetry.listener()) as harbour:
+            await harbour.verifications.page()
 
     Spans: an INTERNAL one for each call, whose parent is the caller's span, also for pages that are
-    fetched ahead of their reader; in it a CLIENT one for each attempt. Metrics:
+    prefetched; in it a CLIENT one for each attempt. Metrics, times in seconds:
     ``http.client.request.duration`` of attempts, ``harbour.client.budget.wait`` of calls,
     ``harbour.client.budget.use`` (attempts, each of which takes a slot) and
     ``harbour.client.retries``.
 
-    Raises ConfigurationError for what is not a provider.
+    tracer_provider: where spans go; None: the global provider.
+    meter_provider: where metrics go; None: the global provider.
+
+    Raises ConfigurationError for anything that is not a provider.
     """
     _check("tracer_provider", tracer_provider, trace.TracerProvider)
     _check("meter_provider", meter_provider, metrics.MeterProvider)
@@ -82,15 +88,17 @@ def _check(name: str, given: object, cls: type) -> None:
 
 @define
 class _Open:
-    """What a call that is under way has open."""
+    """The open spans of a call."""
 
     call: Span
     attempt: Span | None = None
 
 
 class _Spans:
-    """Spans are not made current: a token of that could be given back in its own context only,
-    and a call that nobody awaits any more is ended in another one. So the parent is named.
+    """Starts and ends the spans of all calls.
+
+    They are not made the current span: that has to be undone in the same context, and an abandoned
+    call ends in another one. So an attempt's span gets its parent explicitly.
     """
 
     def __init__(self, tracer: trace.Tracer) -> None:
