@@ -1,1 +1,1 @@
-"""One file a question; ``python -m benchmarks`` asks them all."""
+"""One benchmark in each module; ``python -m benchmarks`` runs all of them."""

@@ -40,7 +40,7 @@ def ours(form: str, url: str, records: int, folder: Path) -> int:
 
 
 def loop(url: str, records: int, folder: Path) -> int:
-    """httpx, pydantic and json.dumps, a few pages ahead: nothing proved, nothing to go on with."""
+    """httpx, pydantic and json.dumps, a few pages ahead, without a proof or a checkpoint."""
     import httpx
     from pydantic import BaseModel
 
@@ -81,9 +81,9 @@ def loop(url: str, records: int, folder: Path) -> int:
 
 
 def dlt(form: str, url: str, records: int, folder: Path) -> int:  # noqa: ARG001 - as the others
-    """dlt's REST source, told what this API needs: pages from 1, their number in ``pages``.
+    """dlt's REST source, configured for this API: pages from 1, their number in ``pages``.
 
-    Payloads stay JSON, as in our files; by default dlt would make tables of them.
+    Nested fields stay JSON, as in our files; by default dlt would make tables of them.
     """
     os.environ.update(
         RUNTIME__DLTHUB_TELEMETRY="false",

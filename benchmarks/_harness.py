@@ -1,7 +1,7 @@
 """Runs contenders in turn, each in a fresh process, and prints medians of paired ratios.
 
-Machines drift; two runs side by side drift together. So every round runs all contenders one after
-the other, the ratio is taken within the round, and the median is that of the rounds' ratios.
+A machine's speed drifts. So every round runs all contenders one after the other, ratios are taken
+within a round, where the drift is small, and the result is the median of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Figures = Mapping[str, float]
 
 
 def arguments(about: str | None) -> argparse.Namespace:
-    """``--quick``: a smoke run of seconds; its figures mean nothing."""
+    """Whether ``--quick`` was given: a run of seconds, whose figures mean nothing."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument(
-        "--quick", action="store_true", help="a smoke run; its figures mean nothing"
+        "--quick", action="store_true", help="a short run; its figures mean nothing"
     )
     return parser.parse_args()
 

@@ -27,7 +27,7 @@ sub_status last_status_at submitted_at verification_details
 
 
 async def in_order(fetch: Callable[[int], Awaitable[Any]], records: int) -> AsyncIterator[Any]:
-    """What a good hand-written loop does: ``CONCURRENCY`` pages ahead, in order."""
+    """A good hand-written loop: ``CONCURRENCY`` pages ahead, in order."""
     ahead: deque[asyncio.Future[Any]] = deque()
     for number in range(1, -(-records // SIZE) + 1):
         ahead.append(asyncio.ensure_future(fetch(number)))
@@ -180,7 +180,7 @@ def main() -> None:
     name, url, records, *folder = sys.argv[1:]
     sys.path[:0] = folder
     contender = contenders()[name]
-    asyncio.run(contender(url, SIZE))  # imports and first connections are not what is asked
+    asyncio.run(contender(url, SIZE))  # imports and first connections are not measured
     started = time.process_time()
     asyncio.run(contender(url, int(records)))
     figures = {

@@ -1,4 +1,4 @@
-"""Four limiters, each told "100 per 60 s", before the same simulated networks and strict server.
+"""Four limiters, each set to "100 per 60 s", with the same simulated networks and strict server.
 
 Run: ``python -m benchmarks.budget_simulated`` (20 seeds, 3 hours each, in virtual time).
 """
@@ -31,7 +31,7 @@ Acquire = Callable[[], Awaitable[Release]]
 
 
 def nothing() -> None:
-    """The others do not want to know of the answer."""
+    """The other limiters are not told about answers."""
 
 
 def ours() -> Acquire:
@@ -60,7 +60,7 @@ class _Bucket(InMemoryBucket):
 
 def pyrate_limiter() -> Acquire:
     bucket = _Bucket([Rate(REQUESTS, int(PER * 1000))])
-    # Its leaker is a thread of real time; leaking by hand keeps the bucket small.
+    # Its leaking thread runs in real time, so it is switched off, and each acquire leaks instead.
     limiter = Limiter(SingleBucketFactory(bucket, schedule_leak=False))
 
     async def acquire() -> Release:
@@ -72,7 +72,7 @@ def pyrate_limiter() -> Acquire:
 
 
 class _Inline(ThreadPoolExecutor):
-    """Threads live in real time; what `limits` gives to one is done on the spot."""
+    """Runs the work of `limits` at once, because threads do not run in virtual time."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         done: Future[Any] = Future()

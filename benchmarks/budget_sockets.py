@@ -49,7 +49,7 @@ async def saturate(call: Call, seconds: float) -> list[float]:
 
 
 def report(name: str, server: Sandbox) -> None:
-    """Use is that of the bare limit, in whole windows from the first arrival on."""
+    """Print the counts; ``use`` is the part of the limit used in whole windows."""
     assert LIMIT.requests is not None
     times = [arrival.time for arrival in server.arrivals]
     windows = int((times[-1] - times[0]) / LIMIT.per)

@@ -45,7 +45,7 @@ def plain(world: World) -> list[str]:
 
 
 def dlt(world: World) -> list[str]:
-    """dlt's PageNumberPaginator, told that pages count from 1 and where their number is."""
+    """dlt's PageNumberPaginator, configured for pages that count from 1."""
     from dlt.sources.helpers.requests import Request, Response
     from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
 

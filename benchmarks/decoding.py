@@ -1,4 +1,4 @@
-"""What does a page cost from bytes to records, and from records to bytes?
+"""How long do a page's records take from bytes to records, and back to bytes?
 
 One page of 100 of the guide's example, in one process; every round runs all contenders.
 """
@@ -106,14 +106,14 @@ def write_all(records: list[Any]) -> None:
 
 def microseconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
-    kept = work()  # freeing it is part of the next round's noise, not of the work
+    kept = work()  # so that freeing it is not measured
     took = time.perf_counter() - started
     del kept
     return took * 1e6
 
 
 def bytes_held(decode: Decode, body: bytes, keep: Callable[[list[Any]], Any]) -> float:
-    """What stays allocated per kept record, the page's own bytes included if they must stay."""
+    """Bytes allocated for each kept record, with the page's body if records refer to it."""
     decode(body)
     gc.collect()
     tracemalloc.start()

@@ -1,7 +1,7 @@
-"""What do the events cost a call, with 0, 1 and 3 listeners?
+"""How much time do events add to a call, with 0, 1 and 3 listeners?
 
-The stream's own work for one call is timed by itself, because it drowns in the noise of a request.
-The ratios of whole requests, taken by turns, show that nothing else got slower.
+The work for the events of one call is timed by itself, because it is smaller than the noise of a
+request. The ratios of whole requests, run in turn, show that nothing else got slower.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ async def request_us(harbour: HarbourSession, times: int) -> float:
 
 
 async def child(url: str, times: int) -> dict[str, float]:
-    """All contenders by turns in one process, so that they meet the same machine."""
+    """All contenders in turn in one process, so that they run under the same conditions."""
     turns: dict[int, list[float]] = {count: [] for count in COUNTS}
     async with AsyncExitStack() as stack:
         sessions = {

@@ -1,4 +1,4 @@
-"""How fast is an export, and does its memory grow with the records?
+"""How fast is an export, and does its memory grow with the number of records?
 
 200,000 records of a fast local server into a file, beside dlt's own REST source and a plain loop
 with httpx, pydantic and ``json.dumps``, each in a process of its own, one after the other.

@@ -1,4 +1,4 @@
-"""What does importing harbour_async cost in CPU beside importing what it stands on?
+"""How much CPU does importing harbour_async take, compared with importing its dependencies?
 
 The package loads its modules when its first name is asked for, so both are measured: the bare
 import, which is what pytest does at every start, and the import that a program does.
@@ -19,7 +19,7 @@ BARE = "import harbour_async"
 USED = "from harbour_async import HarbourSession"
 
 
-# An installed package is compiled already; one just edited is to be, too, after the first run.
+# An installed package is compiled already; a package just edited is after the first run.
 COMPILING = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -1,4 +1,4 @@
-"""Does an endpoint of a service stay quick while the same process exports everything?
+"""Does an endpoint of a service stay fast while the same process exports everything?
 
 A service with one session answers ``GET /one`` with a ``verifications.get``. It is asked at random
 moments: while it does nothing else, beside an export in the bulk lane, and beside one in the
@@ -94,7 +94,7 @@ def service(case: str, url: str) -> Iterator[str]:
 
 
 async def ask(url: str, times: int, seed: int) -> list[float]:
-    """Seconds that each request took. They do not wait for each other, as people do not."""
+    """Seconds that each request took. Requests do not wait for each other."""
     took: list[float] = []
     rng = random.Random(seed)
 
@@ -113,7 +113,7 @@ async def ask(url: str, times: int, seed: int) -> list[float]:
 
 
 def measure(times: int, rounds: int) -> dict[str, list[float]]:
-    """The cases by turns, so that they meet the same machine, with the same moments in a round."""
+    """The cases in turn, so that conditions are the same, with the same moments in a round."""
     took: dict[str, list[float]] = {case: [] for case in CASES}
     with served(RECORDS) as url:
         for seed in range(rounds):

@@ -1,4 +1,4 @@
-"""What do one ``get``, and a thousand at once, cost beside bare aiohttp and orjson?"""
+"""How long do one ``get`` and a thousand at once take, compared with bare aiohttp and orjson?"""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def all_at_once(get: Get, times: int) -> float:
 
 
 async def child(url: str, times: int) -> dict[str, float]:
-    """Both contenders by turns in one process, so that they meet the same machine."""
+    """Both contenders in turn in one process, so that they run under the same conditions."""
     async with AsyncExitStack() as stack:
         gets = {"ours": await ours(url, stack), "bare": await bare(url, stack)}
         for get in gets.values():

@@ -1,4 +1,4 @@
-"""Does a stream of a million records stay flat, in memory and in CPU per record?"""
+"""Do memory and CPU per record stay constant over a stream of a million records?"""
 
 from __future__ import annotations
 

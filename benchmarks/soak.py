@@ -1,7 +1,7 @@
-"""Do 200 tasks keep every record accounted for, while one answer in 20 is spoilt?
+"""Do client and server agree on every record and write, while one answer in 20 is damaged?
 
-Walks, gets, and writes share one session for three minutes. The server counts what it was asked
-and what it did; afterwards both sides' books are compared.
+200 tasks walk, get and write through one session for three minutes. The server counts requests and
+what it did for them; afterwards its counts are compared with the client's.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ TASKS = 200
 RECORDS = 600
 LIMIT = RateLimit(200, per=1.0, burst=200)
 FAULTS = 0.05
-Books = dict[str, object]
+Counts = dict[str, object]
 
 
 # -- the server, in a process of its own -------------------------------------------------------
 
 
 async def serve() -> None:
-    """Print where it is; answer each line on stdin with the books."""
+    """Print the server's address; answer each line on stdin with its counts."""
     chance = random.Random(0)
     faults = 0
     async with Sandbox(
@@ -60,7 +60,7 @@ async def serve() -> None:
 
         print(json.dumps({"url": sandbox.url, "key": sandbox.api_key}), flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        books = {
+        counts = {
             "requests": len(sandbox.arrivals),
             "faults": faults,
             "over the limit": sandbox.rejections,
@@ -68,7 +68,7 @@ async def serve() -> None:
         }
         sandbox.calm()
         sandbox.rate_limit = None
-        print(json.dumps(books), flush=True)
+        print(json.dumps(counts), flush=True)
         await asyncio.to_thread(sys.stdin.readline)
 
 
@@ -94,7 +94,7 @@ def told(server: subprocess.Popen[str]) -> dict[str, str]:
 
 @define
 class Soak:
-    """What the tasks did, and what they were told."""
+    """What the tasks did, and the answers that they got."""
 
     harbour: HarbourSession
     stable: list[str]
@@ -123,7 +123,7 @@ class Soak:
             self.wrong.append(f"get of {asked}")
 
     async def walk(self) -> None:
-        """What was there all the time comes exactly once; nothing comes twice."""
+        """Check that records that exist throughout come exactly once, and that none comes twice."""
         pager = self.harbour.verifications.list()
         found = Counter([record.verification_id async for record in pager])
         if max(found.values()) > 1 or not found.keys() >= set(self.stable):
@@ -143,7 +143,9 @@ class Soak:
             self.deleted.append(doomed)
 
 
-async def soak(url: str, key: str, seconds: float, books: Callable[[], Awaitable[Books]]) -> Books:
+async def soak(
+    url: str, key: str, seconds: float, counts: Callable[[], Awaitable[Counts]]
+) -> Counts:
     retry = Retry(4, base_delay=0.05, max_delay=1.0)
     options = {"rate_limit": LIMIT, "retry": retry, "timeout": 120, "base_url": url}
     async with HarbourSession(key, **options) as harbour:  # type: ignore[arg-type]
@@ -155,7 +157,7 @@ async def soak(url: str, key: str, seconds: float, books: Callable[[], Awaitable
                 group.create_task(run.task(began + seconds))
             await asyncio.sleep(seconds / 3)
             warm = peak_kib()
-        server = await books()
+        server = await counts()
         growth = (peak_kib() - warm) / 1024
         left = {record.verification_id async for record in harbour.verifications.list()}
         made = Counter([hook.destination_url async for hook in harbour.webhooks.list()])
@@ -183,13 +185,13 @@ def main() -> None:
     with served() as server:
         at = told(server)
 
-        async def books() -> Books:
+        async def counts() -> Counts:
             assert server.stdin is not None
             server.stdin.write("\n")
             server.stdin.flush()
             return {**await asyncio.to_thread(told, server)}
 
-        found = asyncio.run(soak(at["url"], at["key"], seconds, books))
+        found = asyncio.run(soak(at["url"], at["key"], seconds, counts))
     print(f"{TASKS} tasks for {seconds} s ({_harness.machine()})")
     print(
         f"  {found['calls']:,} calls, {found['requests']:,} requests, {found['faults']:,} faults, "
@@ -204,7 +206,7 @@ def main() -> None:
     )
     _harness.print_figure("growth of the peak memory (MiB)", growth, "≤ 10", growth <= 10)
     if wrong or over:
-        sys.exit("the books of client and server differ")
+        sys.exit("the counts of client and server differ")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Requests that waiters take together, beside waiters that each poll for themselves.
+"""Requests of waiters that share their polling, compared with waiters that poll separately.
 
 Run: ``python -m benchmarks.waiters``. Virtual time, an API in memory with a limit of 100 requests a
 minute, and the pauses of ``wait_for`` for both. One verification after the other is completed

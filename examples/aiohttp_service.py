@@ -1,4 +1,4 @@
-"""An aiohttp.web service in front of Harbour that stays quick while it exports everything.
+"""An aiohttp.web service in front of Harbour that answers fast while it exports everything.
 
     $ pip install harbour-async
     $ HARBOUR_API_KEY=... python examples/aiohttp_service.py
@@ -48,7 +48,7 @@ routes = web.RouteTableDef()
 
 
 def shown(v: Verification) -> dict[str, Any]:
-    """What this service shows of a record: the fields above, and no others."""
+    """The fields of a record that this service shows."""
     record = to_dict(v, dates="iso")
     return {name: record.get(name) for name in SHOWN}
 
@@ -99,7 +99,7 @@ def state(exports: list[asyncio.Task[export.ExportReport]]) -> str:
 
 @web.middleware
 async def harbour_failed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The log says what happened; who asked only hears how it ended."""
+    """Log what Harbour said, and answer with a status only."""
     try:
         return await handler(request)
     except HarbourError as error:

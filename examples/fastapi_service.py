@@ -1,4 +1,4 @@
-"""A FastAPI service in front of Harbour that stays quick while it exports everything.
+"""A FastAPI service in front of Harbour that answers fast while it exports everything.
 
     $ pip install harbour-async fastapi uvicorn
     $ HARBOUR_API_KEY=... python examples/fastapi_service.py
@@ -44,7 +44,7 @@ log = logging.getLogger("fastapi_service")
 
 
 class VerificationOut(BaseModel):
-    """What this service shows of a record: the attributes named here, and no others."""
+    """The fields of a record that this service shows."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -88,7 +88,7 @@ class Exporter:
         return ExportOut(state="failed" if failed else "done", records=self._records)
 
     async def stop(self) -> None:
-        """Break off; what came is kept beside the file, and the next export goes on from there."""
+        """Cancel the export. What it received is kept; the next export goes on from there."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -157,7 +157,7 @@ async def export_state(exporter: TheExporter) -> ExportOut:
 
 @app.exception_handler(HarbourError)
 async def harbour_failed(_: Request, error: HarbourError) -> JSONResponse:
-    """The log says what happened; who asked only hears how it ended."""
+    """Log what Harbour said, and answer with a status only."""
     log.warning("%s: %s", type(error).__name__, error)
     match error:
         case NotFoundError():
@@ -179,7 +179,7 @@ async def while_connected(request: Request, call: Coroutine[Any, Any, T]) -> T:
     try:
         await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            raise HTTPException(499)  # nobody reads it, but the access log shows it
+            raise HTTPException(499)  # only the access log shows it
         return work.result()
     finally:  # also if the server cancels the handler
         work.cancel()

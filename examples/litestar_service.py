@@ -3,8 +3,8 @@
     $ pip install harbour-async litestar uvicorn
     $ HARBOUR_API_KEY=... python examples/litestar_service.py
 
-Litestar encodes with msgspec. msgspec reads an attrs class's slots, where a record that nobody has
-read yet has nothing, so records refuse it (TypeError) unless it is told how: ``type_encoders``.
+Litestar encodes with msgspec. msgspec reads the slots of an attrs class, but a record fills its
+slots only when a field is read. So records refuse msgspec (TypeError) without ``type_encoders``.
 The records are personal data and this service has no users: put your own authentication before it.
 """
 

@@ -4,7 +4,7 @@
 
 Run it as often as you like. Each run compares the table with the listing and writes what differs.
 Several tasks share the differences, so that writing does not hold up reading. Every batch is one
-transaction: wherever a run crashes, the table is sound, and the next run does the rest.
+transaction: after a crash the table is consistent, and the next run does the rest.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Difference = Missing[Verification] | Extra[sqlite3.Row] | Changed[Verification, 
 
 
 async def keep_in_step(harbour: HarbourSession, path: str, *, tasks: int = 4) -> Counter[str]:
-    """Make the table in ``path`` equal to the listing; how many records were written how."""
+    """Make the table in ``path`` equal to the listing; return the number of writes of each kind."""
     written: Counter[str] = Counter()
     with closing(connect(path)) as database:
         # One query on a connection of its own is a snapshot: it does not see what is written.
@@ -69,7 +69,7 @@ async def apply(
                 full, batch = batch, []
                 await asyncio.to_thread(write, path, full)
                 written.update(type(d).__name__ for d in full)
-    finally:  # also if the listing could not be proved: what is missing or changed is right
+    finally:  # also if the proof failed: what is missing or changed is right
         write(path, batch)
         written.update(type(d).__name__ for d in batch)
 
@@ -86,7 +86,7 @@ def write(path: str, batch: list[Difference]) -> None:
 
 
 def columns(v: Verification) -> dict[str, Any]:
-    """What is compared, as the table has it."""
+    """The values to compare, in the form that the table has."""
     updated_at = v.updated_at.isoformat() if v.updated_at else None
     return {
         "id": v.verification_id,

@@ -4,9 +4,9 @@
     $ HARBOUR_API_KEY=... python examples/webhook_receiver.py changes.token
 
 The URL to register is https://YOUR-HOST/hooks/ and the secret. Harbour's guide does not say what a
-webhook delivers, how it is signed or how often it is tried. So nothing in a delivery is believed:
-whoever knows the path may say "look again", and that is all. What changed is read from the API,
-from a checkpoint on. A delivery that is lost, forged or repeated therefore does no harm.
+webhook delivers, how it is signed or how often it is tried. So the receiver does not read the body
+of a delivery. A delivery to the secret path only makes it read from the API what changed since its
+checkpoint. A delivery that is lost, forged or repeated therefore does no harm.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from aiohttp import web
 from harbour_async import HarbourError, HarbourSession, Verification
 
 EVERYTHING = datetime(2000, 1, 1, tzinfo=UTC)  # where a receiver without a checkpoint begins
-INTERVAL = 60.0  # seconds after which it looks without a delivery, too: one may have been lost
+INTERVAL = 60.0  # seconds: looks this often even without a delivery, because one may be lost
 
 log = logging.getLogger("webhook_receiver")
 
 
 async def handle(v: Verification) -> None:
-    """Yours. The same change may come twice, so write it in a way that can be repeated.
+    """Put your code here. It must be idempotent, because the same change may come twice.
 
-    Deletions do not come this way; a nightly run of reconcile_sqlite.py finds them.
+    Deletions are not among the changes; a nightly run of reconcile_sqlite.py finds them.
     """
     print(v.verification_id, v.status, flush=True)
 
@@ -49,9 +49,9 @@ class Receiver:
 
     async def deliver(self, request: web.Request) -> web.Response:
         path = request.match_info["secret"].encode()
-        if not hmac.compare_digest(path, self._secret):  # takes as long, however much is right
+        if not hmac.compare_digest(path, self._secret):  # in constant time
             raise web.HTTPNotFound
-        self._look.set()  # the body is not even read
+        self._look.set()  # the body is not read
         return web.Response(status=204)
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
@@ -62,13 +62,13 @@ class Receiver:
             await asyncio.wait([task])
 
     async def _follow(self, harbour: HarbourSession) -> None:
-        while True:  # at once for the first time: something may have changed while it was down
-            self._look.clear()  # before reading: a delivery from now on asks for another look
+        while True:  # the first time at once: something may have changed while it was down
+            self._look.clear()  # before reading, so that a delivery meanwhile leads to another look
             try:
                 await self._catch_up(harbour)
-            except HarbourError as error:  # the checkpoint stands; the next look goes on from there
+            except HarbourError as error:  # the next look goes on from the same checkpoint
                 log.warning("%s: %s", type(error).__name__, error)
-            except Exception:  # handle's own, too: a task that ended would answer and read nothing
+            except Exception:  # also from handle(): the task must go on, or no change is read again
                 log.exception("the changes could not be handled")
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
@@ -79,27 +79,27 @@ class Receiver:
         changes = harbour.verifications.changes(EVERYTHING, resume=token)
         async for v in changes:
             await handle(v)
-        # Here it is proved that nothing was missed. What ends the loop earlier leaves the
-        # checkpoint where it was, and the next look repeats what came since.
+        # The loop ended without an error, so nothing was missed. After an error the checkpoint
+        # stays, and the next look repeats what came since.
         self._save(changes.resume_token)
 
     def _save(self, token: str) -> None:
         new = self._checkpoint.with_suffix(".new")
         new.write_text(token)
-        new.replace(self._checkpoint)  # at once or not at all
+        new.replace(self._checkpoint)  # atomically
 
 
 def main(checkpoint: str) -> None:
     logging.basicConfig(level=logging.INFO)
     secret = os.environ.get("HOOK_SECRET", "")
     if len(secret) < 32:
-        sys.exit("HOOK_SECRET must have at least 32 characters: the path is all that is checked")
+        sys.exit("HOOK_SECRET must have at least 32 characters: nothing else is checked")
     receiver = Receiver(secret, Path(checkpoint))
     app = web.Application()
     app.router.add_post("/hooks/{secret}", receiver.deliver)
     app.cleanup_ctx.append(receiver.run)
     port = int(os.environ.get("PORT", "8000"))
-    web.run_app(app, host="127.0.0.1", port=port, access_log=None)  # it would show the secret
+    web.run_app(app, host="127.0.0.1", port=port, access_log=None)  # which would show the secret
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ Results = SimpleQueue[Counter[str]]
 
 @asynccontextmanager
 async def opened(redis: str, limit: RateLimit) -> AsyncIterator[HarbourSession]:
-    # All who give the same key share the limit; all must give the same limit, too.
+    # Budgets with the same key share one limit, and must all be given the same one.
     async with (
         RedisBudget.from_url(redis, limit, key="production") as budget,
         HarbourSession(budget=budget) as harbour,
@@ -42,7 +42,7 @@ async def list_ids(redis: str, limit: RateLimit) -> list[str]:
 
 
 def worker(redis: str, limit: RateLimit, ids: list[str], results: Results) -> None:
-    """What one process does. It opens its own session: none can be handed to another process."""
+    """The work of one process. It opens its own session: sessions cannot be passed to a process."""
     with suppress(asyncio.CancelledError, KeyboardInterrupt):
         results.put(asyncio.run(fetch_all(redis, limit, ids)))
 
@@ -54,7 +54,7 @@ async def fetch_all(redis: str, limit: RateLimit, ids: list[str]) -> Counter[str
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     statuses: Counter[str] = Counter()
     async with opened(redis, limit) as session, asyncio.TaskGroup() as group:
-        # Nobody waits for one of these in particular: no deadline, and after interactive calls.
+        # No user waits for these calls: so no deadline, and interactive calls go first.
         harbour = session.with_options(priority=Priority.BULK, timeout=None)
         todo = iter(ids)  # the tasks share it; each id goes to one of them
         for _ in range(TASKS):
