@@ -3,8 +3,8 @@
     $ pip install harbour-async litestar uvicorn
     $ HARBOUR_API_KEY=... python examples/litestar_service.py
 
-Litestar encodes with msgspec. msgspec reads the slots of an attrs class, but a record fills its
-slots only when a field is read. So records refuse msgspec (TypeError) without ``type_encoders``.
+Litestar encodes with msgspec, which reads the slots of an attrs class. Not all values of a record
+are in its slots, so records refuse msgspec (TypeError) unless there are ``type_encoders``.
 The records are personal data and this service has no users: put your own authentication before it.
 """
 

@@ -44,8 +44,8 @@ def _commands(
     HARBOUR_BASE_URL names another server. Data goes to stdout, as JSON
     lines unless that is a terminal; everything else goes to stderr.
 
-    Exit codes: 0 done, 1 the API said no, 2 usage, 3 done but a proof
-    failed or a record is invalid, 130 interrupted.
+    Exit codes: 0 done, 1 an error, 2 usage, 3 done but a proof failed or a
+    record is invalid, 130 interrupted.
     """
 
 
@@ -82,7 +82,7 @@ def diff(
 ) -> None:
     """Show what was added (+), removed (-) or changed (~) since an export.
 
-    Fields that only one side has are not compared. Nothing is called removed unless the listing is
+    Fields that only one side has are not compared. Removed records are only shown if the listing is
     proved complete.
 
     Exit codes: 0 equal, 1 different, 2 anything else.
