@@ -95,7 +95,7 @@ class Part:
                 return
             self.token, self._bytes = facts["token"], facts["bytes"]
             self.records, self.kinds = facts["records"], Counter(facts["kinds"])
-        except (OSError, ValueError, KeyError, TypeError):  # no note, or not one of ours
+        except (OSError, ValueError, KeyError, TypeError):  # no note, or a file of another program
             return
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 def in_a_fork(check: Callable[[], None]) -> None:
     """Run ``check`` in a forked child; an assertion that fails there fails here."""
     with warnings.catch_warnings():
-        # The child only runs Python code of ours, so other threads do not matter.
+        # The child only runs Python code of this test, so other threads do not matter.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:

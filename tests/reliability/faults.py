@@ -83,7 +83,7 @@ def says(status: int, body: bytes, **headers: str) -> Spoil:
 
 
 def raw(data: bytes) -> Spoil:
-    """Bytes that are no answer, and the end of the connection."""
+    """Bytes that are not an HTTP answer, and the end of the connection."""
 
     async def spoil(exchange: Exchange) -> None:
         await exchange.say(data)
@@ -386,7 +386,7 @@ MILLION = b'{"items": [%s1], "total": 1000000}' % (b"1," * 999_999)
 PAGES = [
     definite("a million items that are numbers", says(200, MILLION)),
     definite("a million empty records", says(200, MILLION.replace(b"1,", b"{},"))),
-    definite("items that are no list", replaced(items={"0": 1})),
+    definite("items that are not a list", replaced(items={"0": 1})),
     definite("items missing", replaced(items=None)),
 ]
 """What only a page can have."""
