@@ -166,7 +166,7 @@ class Budget:
             self._enter()  # the waiters of a closed loop cannot be told
         self._closed = True
         self._lanes.fail(SessionClosedError(_CLOSED))
-        self._dispatcher.dismiss()
+        await self._dispatcher.aclose()
         await self._ledger.aclose()
 
     async def __aenter__(self) -> Self:

@@ -28,6 +28,7 @@ class Dispatcher:
         self._ledger = ledger
         self._pace = pace
         self._task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()  # dismissed, but not over yet
         self._newcomer = Alarm()
         self._last_grant = 0.0
         self._paused_until = -math.inf
@@ -37,6 +38,7 @@ class Dispatcher:
         """Go on in ``loop``, after the ledger. Nobody waits in the last loop any more."""
         self._loop = loop
         self._task = None
+        self._ending = set()
         self._newcomer = Alarm()
         self._last_grant += shift
         self._paused_until += shift
@@ -97,8 +99,15 @@ class Dispatcher:
     def dismiss(self) -> None:
         """Nobody waits any more."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
+        if task is not None and task.cancel():
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    async def aclose(self) -> None:
+        """Stop, and wait until every slot on its way to a task was given back to the ledger."""
+        self.dismiss()
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     def take_back(self, slot: Slot) -> None:
         """Undo a grant whose waiter was cancelled before it could run."""

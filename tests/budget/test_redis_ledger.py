@@ -1,0 +1,67 @@
+"""What the ledger tells Redis while its budget is being closed; the store is played."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from harbour_async.budget import Budget
+from harbour_async.budget.redis._ledger import RedisLedger
+from harbour_async.budget.redis._store import RedisStore, Reply
+from harbour_async.errors import SessionClosedError
+from harbour_async.settings import RateLimit
+
+LIMIT = RateLimit(10, per=0.5, burst=10)
+
+
+class PlayedStore:
+    """Grants one slot when it is told to, and notes which slots are held."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.held: set[str] = set()
+
+    def connect(self) -> None:
+        """There is nothing to connect to."""
+
+    async def take(self, name: str, **_: Any) -> Reply:
+        self.asked.set()
+        await self.answers.wait()
+        self.held.add(name)
+        return Reply(granted=True, used=1, next_free=None, paused=0.0)
+
+    async def settle(self, holds: Sequence[tuple[str, float]]) -> None:
+        await asyncio.sleep(0)
+        self.held.difference_update(name for name, _ in holds)
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+@pytest.mark.parametrize("steps", range(8))
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_closing_gives_back_a_slot_that_redis_grants_at_that_moment(
+    steps: int, cancelled: bool
+) -> None:
+    store = PlayedStore()
+    ledger = RedisLedger(cast(RedisStore, store), LIMIT, attempt=1.0, max_pause=20.0)
+    budget = Budget(LIMIT, ledger=ledger)
+    waiting = asyncio.create_task(budget.acquire())
+    await store.asked.wait()
+    store.answers.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    if cancelled:
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    await budget.aclose()
+    try:
+        slot = await waiting
+    except (SessionClosedError, asyncio.CancelledError):
+        assert not store.held
+    else:
+        assert store.held == {slot.name}
