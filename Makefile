@@ -14,13 +14,14 @@ help: ## list the targets
 demo: $(VENV)/.cli ## start the sandbox, stream from it through the client, print a summary
 	@$(BIN)/harbour demo
 
-test: $(VENV)/.dev ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
-
-coverage: $(VENV)/.dev ## run all tests, and print what they do not run (half as slow again)
+test: $(VENV)/.dev ## run all tests, and print how much of the package they run
 	@mkdir -p build && rm -f build/coverage*
 	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal
 	@$(BIN)/python -m coverage combine -q
+	@printf 'coverage: %s %%, subprocesses included (what is missing: make coverage)\n' \
+		"$$($(BIN)/python -m coverage report --format=total --fail-under=0)"
+
+coverage: $(VENV)/.dev ## print what the last `make test` did not run
 	$(BIN)/python -m coverage report
 
 lint: $(VENV)/.dev ## ruff, mypy (strict), and types of all public names

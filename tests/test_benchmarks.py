@@ -10,6 +10,7 @@ import pytest
 from benchmarks.__main__ import NAMES
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_runs(name: str) -> None:
     done = subprocess.run(

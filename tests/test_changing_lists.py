@@ -53,6 +53,7 @@ async def changing(
 ORDERS = ["created_at DESC", "created_at ASC"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("between", [False, True])
 @pytest.mark.parametrize(("ties", "late"), [(1, False), (1, True), (3, False)])

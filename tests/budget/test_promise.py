@@ -21,6 +21,7 @@ AT_LEAST = {"LAN": 0.99, "WAN": 0.98, "cold": 0.98}
 SEEDS = {"LAN": 5, "WAN": 20, "cold": 5}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("network", "seed"), [(name, seed) for name, seeds in SEEDS.items() for seed in range(seeds)]
 )

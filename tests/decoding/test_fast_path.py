@@ -58,6 +58,7 @@ def objects(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda a, b: {**a, **b}, required, anything)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("cls", RECORDS)
 @given(st.data())
 @settings(max_examples=150, deadline=None)

@@ -31,6 +31,7 @@ async def requests(order: str, world: World, size: int, concurrency: int) -> int
     return pager.report.requests
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
 @pytest.mark.parametrize("delay", [0, 3])
@@ -61,6 +62,7 @@ async def test_smaller_pages_cost_more(order: str, size: int, dearer: float) -> 
     assert await requests(order, world, size, 4) <= dearer * 2_000 / size
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ async def test_a_changing_list_costs_what_is_documented(
     assert mean(costs) <= dearer * 15
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("order", ORDERS)
 async def test_a_single_deletion_costs_a_few_requests(order: str) -> None:
     for at_answer in range(1, 40):
@@ -88,6 +91,7 @@ async def test_a_single_deletion_costs_a_few_requests(order: str) -> None:
         assert await requests(order, world, 100, 4) <= bound(4000) + 4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("records", [50, 1_000, 100_000])
 @pytest.mark.parametrize("changed", [0, 3, 300])
 async def test_the_place_of_since_is_found_in_few_requests(records: int, changed: int) -> None:

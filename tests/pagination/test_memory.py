@@ -42,6 +42,7 @@ async def test_nothing_holds_on_to_a_record_that_was_given(complete: bool) -> No
         assert Thing.alive == before - 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("order", ["created_at DESC", "created_at ASC"])
 async def test_a_long_walk_remembers_ten_bytes_a_record(order: str) -> None:
     sign = 1 if order.endswith("ASC") else -1

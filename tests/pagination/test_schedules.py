@@ -46,6 +46,7 @@ def explore(kind: type[schedules.Schedule], count: int) -> Counter[str]:
     return seen
 
 
+@pytest.mark.exhaustive
 def test_every_record_that_exists_throughout_is_yielded_once_in_any_schedule() -> None:
     seen = explore(schedules.Schedule, 25_000)
     assert seen["schedules"] >= 25_000
@@ -57,11 +58,13 @@ def test_every_record_that_exists_throughout_is_yielded_once_in_any_schedule() -
     assert seen["assumed"] > 0
 
 
+@pytest.mark.exhaustive
 def test_records_are_yielded_once_if_requests_fail_and_tasks_share_the_iterator() -> None:
     seen = explore(schedules.Troubled, 5_000)
     assert seen["gave up"] < 0.01 * seen["schedules"]
 
 
+@pytest.mark.exhaustive
 def test_the_last_version_of_every_updated_record_is_yielded_in_any_schedule() -> None:
     seen = explore(schedules.Updates, 5_000)
     assert seen["gave up"] < 0.01 * seen["schedules"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+import pytest
 from attrs import define
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -147,7 +148,7 @@ class Listing(RuleBasedStateMachine):
             assert (self.world.watched or set()) <= set(self.given)
 
 
-TestListing = Listing.TestCase
+TestListing = pytest.mark.exhaustive(Listing.TestCase)
 TestListing.settings = settings(
     max_examples=200, stateful_step_count=40, deadline=None, database=None, derandomize=True
 )

@@ -218,6 +218,7 @@ async def slow_key() -> str:
     return KEY
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("eager", FACTORIES)
 def test_thousands_of_calls_of_which_half_are_cancelled_leave_nothing_behind(
     eager: bool, tried: Counter[str]

@@ -152,6 +152,7 @@ def test_a_fault_on_a_single_call_ends_in_a_record_or_one_error(
     everywhere()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", CALLS)
 def test_every_error_status_on_a_single_call_is_its_error(method: str, tried: Counter[str]) -> None:
     @quiet_time
@@ -229,6 +230,7 @@ def test_a_fault_on_any_page_ends_in_right_records_or_one_error(
     everywhere()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("page", ["first", "middle", "last"])
 def test_every_error_status_on_a_page_is_its_error(page: str, tried: Counter[str]) -> None:
     @quiet_time

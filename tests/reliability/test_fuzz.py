@@ -162,6 +162,7 @@ async def free(harbour: HarbourSession) -> Any:
     return (await harbour.request("GET", "anything")).json()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("call", [get, page, create, update, free])
 @CASES
 @given(body=bodies, more=headers)
@@ -183,6 +184,7 @@ def test_any_success_is_a_record_or_an_error(
     tried["fuzz cases"] += 1
 
 
+@pytest.mark.exhaustive
 @CASES
 @given(status=st.integers(300, 599).filter(lambda status: status != 304), body=bodies, more=headers)
 def test_any_other_status_is_its_error(
@@ -230,6 +232,7 @@ def test_no_retry_after_is_waited_for_beyond_the_cap(
     tried["fuzz cases"] += 1
 
 
+@pytest.mark.exhaustive
 @CASES
 @given(pages=st.lists(envelopes, min_size=1, max_size=4), keep=st.booleans())
 def test_any_listing_is_records_or_an_error(
