@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from attrs import define, field
-
-from harbour_async.models import InvalidRecord
+from attrs import define
 
 T = TypeVar("T")
 
@@ -25,10 +23,7 @@ class Rows(Generic[T]):
     ids: list[str | None]
     keys: list[int | None]
     total: int
-    invalid: bool = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.invalid = InvalidRecord in map(type, self.items)
+    invalid: bool = False
 
 
 def picked(values: Sequence[T], positions: Sequence[int]) -> list[T]:

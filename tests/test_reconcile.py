@@ -437,7 +437,8 @@ def walked(records: list[Any], on_invalid: Any = "keep") -> Pager[Any]:
     async def fetch(page: int, size: int) -> Rows[Any]:
         window = records[(page - 1) * size : page * size]
         ids = [r.record_id if isinstance(r, InvalidRecord) else r.verification_id for r in window]
-        return Rows(window, ids, [len(records) - records.index(r) for r in window], len(records))
+        keys: list[int | None] = [len(records) - records.index(r) for r in window]
+        return Rows(window, ids, keys, len(records), invalid=True)
 
     return Pager(fetch, listing="verifications", on_invalid=on_invalid)
 

@@ -65,21 +65,24 @@ def _settle_verifications(items: Items) -> None:
     # The one loop over records. Verifications come by the thousand, and with the names written
     # out this takes a third of the time that three columns take.
     for item in items:
-        if item.raw_latest_response is not None:
-            item.raw_latest_response = value = b"" + item.raw_latest_response
-            if value[0] != _BRACE:
-                item.raw_latest_response = _payload(value)
-        if item.raw_verification_metadata is not None:
-            item.raw_verification_metadata = value = b"" + item.raw_verification_metadata
-            if value[0] != _BRACE:
-                item.raw_verification_metadata = _payload(value)
-        if item.raw_verification_details is not None:
-            item.raw_verification_details = value = b"" + item.raw_verification_details
-            if value[0] != _BRACE:
-                item.raw_verification_details = _payload(value)
+        raw = item.raw_latest_response
+        if raw is not None:
+            item.raw_latest_response = raw = b"" + raw
+            if raw < _BRACE:
+                item.raw_latest_response = _payload(raw)
+        raw = item.raw_verification_metadata
+        if raw is not None:
+            item.raw_verification_metadata = raw = b"" + raw
+            if raw < _BRACE:
+                item.raw_verification_metadata = _payload(raw)
+        raw = item.raw_verification_details
+        if raw is not None:
+            item.raw_verification_details = raw = b"" + raw
+            if raw < _BRACE:
+                item.raw_verification_details = _payload(raw)
 
 
-_BRACE = ord("{")
+_BRACE = b"{"  # of all characters that a value can begin with, the last one in ASCII
 
 
 def _payload(raw: Any) -> bytes | None:
@@ -87,7 +90,7 @@ def _payload(raw: Any) -> bytes | None:
     value: bytes | None = None if raw is None else b"" + raw
     if value is None or value == b"null":
         return None
-    if value[0] != _BRACE:
+    if value < _BRACE:
         raise TypeError("not an object")
     return value
 
@@ -97,8 +100,9 @@ def _payload(raw: Any) -> bytes | None:
 
 def check_moments(values: Items) -> None:
     """Every string is a timestamp (the range of ints is checked while scanning)."""
-    if values.count(None) < len(values) and _digits(values) is None:
-        for value in values:
+    present = [value for value in values if value is not None]
+    if present and _digits(present) is None:
+        for value in present:
             if type(value) is str:
                 rules.moment(value)
 
@@ -126,4 +130,4 @@ def _digits(values: Items) -> list[int | None] | None:
     except (TypeError, msgspec.DecodeError):
         return None
     # "1,2" and " 1" would be read without complaint.
-    return found if len(found) == len(values) and len(text.split()) == 1 else None
+    return None if len(found) != len(values) or any(map(text.count, " \t\n\r")) else found

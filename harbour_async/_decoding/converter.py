@@ -130,7 +130,7 @@ class WireConverter(Converter):
             items.append(item)
             ids.append(record_id)
             keys.append(None if moment is None else rules.micros(moment))
-        return Rows(items, ids, keys, self._numbers(envelope, cls).total)
+        return Rows(items, ids, keys, self._numbers(envelope, cls).total, invalid=invalid > 0)
 
     def _row(
         self, body: bytes, cls: type[R], key: str, path: str

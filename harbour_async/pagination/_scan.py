@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harbour_async.pagination._cursor import START, Cursor, Identity
+from harbour_async.pagination._met import Met
 from harbour_async.pagination._patience import Patience
 from harbour_async.pagination._plan import Decision
 from harbour_async.pagination._snapshot import Snapshot
@@ -29,6 +30,7 @@ class Scan:
     start: what stands at or before this cursor is not wanted.
     passed: where the proved part of the walk ended; a token says so.
     identity: what makes a record the same as one given before; by default its id.
+    ordered: records keep the key by which the list is ordered, as far as the server says so.
     """
 
     assumed: str | None = None
@@ -46,6 +48,7 @@ class Scan:
         start: Cursor = START,
         passed: Cursor | None = None,
         identity: Identity | None = None,
+        ordered: bool = False,
     ) -> None:
         self.done = self.gave_up = False
         self.reason: str | None = reason
@@ -53,7 +56,7 @@ class Scan:
         self._passed = passed or start
         self._size = size
         self._seen = frozenset(seen)
-        self._met: set[int] = set()  # by this scan, which may read again what an earlier part gave
+        self._met = Met(ordered=ordered)  # by this scan, which may read what an earlier part gave
         self._at = at
         self._last = last
         self._resumed = at > 0
@@ -121,13 +124,9 @@ class Scan:
 
     def _new_from(self, first: int, snapshot: Snapshot) -> Sequence[int]:
         positions = range(first, len(snapshot.ids))
-        ids = snapshot.ids[first:]
-        plain = self._identity is None and self._start.key is None and None not in ids
-        if plain and len(set(ids)) == len(ids):
-            fingerprints = list(map(hash, ids))
-            if self._met.isdisjoint(fingerprints) and self._seen.isdisjoint(fingerprints):
-                self._met.update(fingerprints)  # all of them at once, mostly
-                return positions
+        by_id = not (self._seen or self._identity or self._start.key is not None)
+        if by_id and self._met.add_all(snapshot, first):
+            return positions  # all of them at once, mostly
         return [i for i in positions if self._new(snapshot.keys[i], snapshot.ids[i])]
 
     def _new(self, key: int | None, record_id: str | None) -> bool:
@@ -135,7 +134,6 @@ class Scan:
         if record_id is None:
             return not self._start.passed(key, record_id)
         fingerprint = hash(self._identity(record_id, key) if self._identity else record_id)
-        if fingerprint in self._met:
+        if not self._met.add(fingerprint):
             return False
-        self._met.add(fingerprint)
         return fingerprint not in self._seen and not self._start.passed(key, record_id)

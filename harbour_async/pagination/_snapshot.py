@@ -61,7 +61,8 @@ class Snapshot:
             return f"{self.window} held more records than were asked for"
         if None in self.keys:
             return f"{self.window} has a record without a readable key to order by"
-        if None in self.ids or len(set(self.ids)) < len(self.ids):
+        ids = set(self.ids)
+        if None in ids or len(ids) < len(self.ids):
             return f"{self.window} has records without an id of their own"
         if cast(list[int], self.keys) != sorted(cast(list[int], self.keys)):
             return f"{self.window} is not in the order asked for"

@@ -242,7 +242,8 @@ class Pager(Generic[T]):
                 reason = "an earlier part of this walk could not be proved"
             if reason:
                 at, last = state.get("at", 0), state.get("last")
-                return Scan(size, reason, at=at, last=last, start=cursor)
+                by_creation = (self._options.order or "").startswith("created_at ")
+                return Scan(size, reason, at=at, last=last, start=cursor, ordered=by_creation)
             place, assumed = state.get("at", 0), state.get("assumed")
             if self._since is None:
                 # A listing: each id once, in the order of creation.

@@ -25,7 +25,7 @@ def pager(on_invalid: Any, *, readable: bool = True, **options: Any) -> Pager[An
         rows: Rows[Any] = await world.fetch(page, size)
         items = [invalid(item) if item.id in BROKEN else item for item in rows.items]
         keys = [None if not readable and i.id in BROKEN else i.key for i in rows.items]
-        return evolve(rows, items=items, keys=keys)
+        return evolve(rows, items=items, keys=keys, invalid=True)
 
     order = "created_at ASC"
     return Pager(fetch, listing="r", order=order, page_size=10, on_invalid=on_invalid, **options)

@@ -43,8 +43,9 @@ async def test_nothing_holds_on_to_a_record_that_was_given(complete: bool) -> No
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("complete", [True, False])
 @pytest.mark.parametrize("order", ["created_at DESC", "created_at ASC"])
-async def test_a_long_walk_remembers_ten_bytes_a_record(order: str) -> None:
+async def test_a_long_walk_remembers_ten_bytes_a_record(order: str, complete: bool) -> None:
     sign = 1 if order.endswith("ASC") else -1
 
     async def fetch(page: int, size: int) -> Rows[Thing]:
@@ -52,7 +53,7 @@ async def test_a_long_walk_remembers_ten_bytes_a_record(order: str) -> None:
         ids = [f"{i:036}" for i in indices]
         return Rows([Thing() for _ in indices], list(ids), [sign * i for i in indices], COUNT)
 
-    pager = Pager(fetch, listing="things", order=order)
+    pager = Pager(fetch, listing="things", order=order, complete=complete)
     given = most_alive = 0
     gc.collect()
     tracemalloc.start()
@@ -64,7 +65,7 @@ async def test_a_long_walk_remembers_ten_bytes_a_record(order: str) -> None:
     finally:
         tracemalloc.stop()
     assert given == COUNT
-    assert pager.report.complete
+    assert pager.report.complete is complete
     assert pager.report.requests <= 1.16 * PAGES + 1
     assert most_alive <= 7 * 100  # pages ahead of the reader, and the reader's own
     per_page = remembered / PAGES

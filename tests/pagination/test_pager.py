@@ -283,6 +283,28 @@ async def test_a_walk_that_cannot_be_proved_says_why_and_repeats_no_id(
     assert (walk.report.complete, walk.report.reason) == (False, reason)
 
 
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_walk_without_a_proof_gives_each_id_that_it_is_shown_once(
+    order: str | None,
+) -> None:
+    for seed in range(60):
+        made = world(120, order=order)
+        made.random = Random(seed)
+        made.ties, made.late, made.shuffled = seed % 3 / 3, seed % 2 / 5, bool(seed % 5)
+        made.change = lambda w: w.churn(w.random.randrange(3), w.random.randrange(3))
+        shown: dict[int, list[str | None]] = {}
+
+        async def fetch(page: int, size: int, made: World = made, shown: Any = shown) -> Any:
+            rows = await made.fetch(page, size)
+            shown[page] = rows.ids
+            return rows
+
+        walk = Pager(fetch, listing="records", order=order, page_size=10, complete=False)
+        given = [record.id for record in await walk.to_list()]
+        in_order = [record_id for page in sorted(shown) for record_id in shown[page]]
+        assert given == list(dict.fromkeys(in_order))
+
+
 async def test_records_without_an_id_are_never_dropped() -> None:
     async def fetch(page: int, size: int) -> Rows[int]:
         items = list(range(25))[(page - 1) * size : page * size]
