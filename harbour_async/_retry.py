@@ -82,7 +82,7 @@ async def retried(
         raise
 
 
-@define
+@define(eq=False)
 class _Judge:
     method: str
     policy: Retry

@@ -10,7 +10,7 @@ from attrs import define
 T = TypeVar("T")
 
 
-@define
+@define(eq=False)
 class Rows(Generic[T]):
     """The records of one answer and what the walk must know of each.
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, cast, get_args, get_origin
 
 import attrs
 import msgspec
-from attrs import frozen
 from msgspec import Meta, Raw, defstruct
 from msgspec.json import Decoder
 
@@ -123,8 +122,7 @@ def learn(record: type[R], names: Iterable[str]) -> None:
 # --- types ----------------------------------------------------------------------------------
 
 
-@frozen
-class _Field:
+class _Field(NamedTuple):
     """One field of a record: what msgspec takes for it, and how it is made when it is read."""
 
     name: str

@@ -73,7 +73,7 @@ async def _send_once(
         raise LostError from error
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Route:
     """How the host is reached: TLS settings and proxy, checked and in aiohttp's terms."""
 

@@ -8,7 +8,7 @@ SPARE = 64
 EACH_PAGE = 12
 
 
-@define
+@define(eq=False)
 class Patience:
     """Counts answers, and says when there have been too many for a listing of this size.
 

@@ -13,7 +13,7 @@ WIDEST = 40
 """The widest margin: of a window of 100, more than half should be new."""
 
 
-@define
+@define(eq=False)
 class Drift:
     """How far deletions move records to the front from one request to the next, smoothed.
 
@@ -40,7 +40,7 @@ class Drift:
         return min(math.ceil(margin), WIDEST) if margin >= 0.5 else 0
 
 
-@define
+@define(eq=False)
 class Place:
     """The index of the first record beyond the cursor, by the latest answer that told.
 

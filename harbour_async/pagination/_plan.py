@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
-
-from attrs import frozen
+from typing import Any, NamedTuple, Protocol
 
 from harbour_async.pagination._snapshot import Snapshot
 from harbour_async.pagination._window import Window
 
 
-@frozen
-class Decision:
+class Decision(NamedTuple):
     """What becomes of a snapshot, and of what is on its way.
 
     rows: the positions of the records to be given, in order.

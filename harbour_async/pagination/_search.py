@@ -8,7 +8,7 @@ FASTER = 4
 """The factor by which a search takes longer steps, until it has passed what it looks for."""
 
 
-@define
+@define(eq=False)
 class Search:
     """Looks for the cursor's index: in longer and longer steps, then by halving.
 

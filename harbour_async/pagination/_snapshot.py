@@ -10,7 +10,7 @@ from harbour_async.pagination._prefetch import Fetched
 from harbour_async.pagination._window import Window
 
 
-@define
+@define(eq=False)
 class Snapshot:
     """A window of the list at one moment. ``keys`` ascend in the order of the walk.
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
-
-from attrs import frozen
+from typing import NamedTuple, cast
 
 from harbour_async._rows import picked
 from harbour_async.pagination._cursor import Cursor
 from harbour_async.pagination._snapshot import Snapshot
 
 
-@frozen
-class Taken:
+class Taken(NamedTuple):
     """``keys`` and ``ids`` of the records beyond ``before``, of which some are given.
 
     given: their positions in the snapshot.

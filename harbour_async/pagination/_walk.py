@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any, Generic, TypeVar
-
-from attrs import frozen
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from harbour_async._report import PagingReport
 from harbour_async._rows import Rows, picked
@@ -26,8 +24,7 @@ T = TypeVar("T")
 AT_MAX_ITEMS = "stopped at max_items"
 
 
-@frozen
-class Source:
+class Source(NamedTuple):
     """Where a listing comes from: its records' class, whose requests count, and which they are."""
 
     record: type[Any]
@@ -35,8 +32,7 @@ class Source:
     request: RequestInfo
 
 
-@frozen
-class Options:
+class Options(NamedTuple):
     """What a pager was asked for."""
 
     listing: str

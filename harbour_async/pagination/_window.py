@@ -6,14 +6,13 @@ any size up to 100, and no others. Indices count from 0.
 
 from __future__ import annotations
 
-from attrs import frozen
+from typing import NamedTuple
 
 LARGEST = 100
 """The largest page the API gives."""
 
 
-@frozen
-class Window:
+class Window(NamedTuple):
     """The records [``start``, ``end``) of a listing, asked for as a page of a size."""
 
     page: int

@@ -10,8 +10,6 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, TypeVar
 from weakref import WeakSet
 
-from attrs import evolve
-
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
 from harbour_async.pagination import _token
@@ -118,7 +116,7 @@ class Pager(Generic[T]):
 
     async def first(self) -> T | None:
         """The first record, or None; one small request, unless there is a place to find first."""
-        only = self._with(evolve(self._options, max_items=1, page_size=1))
+        only = self._with(self._options._replace(max_items=1, page_size=1))
         iteration = aiter(only)
         try:
             return await anext(iteration, None)
@@ -209,7 +207,7 @@ class Pager(Generic[T]):
         """The same listing from where ``token`` stands, ``given`` records less of ``max_items``."""
         options = self._options
         if options.max_items is not None:
-            options = evolve(options, max_items=options.max_items - given)
+            options = options._replace(max_items=options.max_items - given)
         other = self._with(options)
         other._start = _token.unpack(token, options.listing, options.order)
         other._lookback = 0
@@ -220,7 +218,7 @@ class Pager(Generic[T]):
         """The same pager; what breaks a rule stays in its place, where it would end the walk."""
         if self._options.on_invalid != "raise":
             return self
-        return self._with(evolve(self._options, on_invalid="keep"))
+        return self._with(self._options._replace(on_invalid="keep"))
 
     def _with(self, options: Options) -> Pager[Any]:
         other = copy(self)

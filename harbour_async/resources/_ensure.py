@@ -5,10 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-
-from attrs import frozen
 
 from harbour_async.errors import (
     APIConnectionError,
@@ -37,8 +35,7 @@ PAUSE = 0.5
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-@frozen
-class Wanted:
+class Wanted(NamedTuple):
     """The webhook that there should be; None leaves a field alone."""
 
     destination_url: str

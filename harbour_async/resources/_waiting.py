@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define
 
 from harbour_async._lifetime import Lifetime
 from harbour_async.errors import DeadlineExceededError, RequestInfo
@@ -61,11 +61,11 @@ class Waiter:
             self.answer.set_exception(copy(error))  # or all would add to one traceback
 
 
-@frozen
 class Waiters:
     """Those who wait, by the verification's id."""
 
-    _by_id: dict[str, list[Waiter]] = field(factory=dict)
+    def __init__(self) -> None:
+        self._by_id: dict[str, list[Waiter]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._by_id)
