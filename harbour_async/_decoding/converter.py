@@ -1,8 +1,8 @@
-"""The one way in and out: bodies to records and back, as a cattrs converter.
+"""Bodies to records and back, as a cattrs converter: all decoding goes through here.
 
-A body is scanned first (`scan`). Only if that fails it is read as plain values and structured by
-the rules (`rules`): to name the path of what is wrong, or to keep fields nobody knew, whose names
-are then learned. Either way the record is a view of a `lazy.Lazy`, which remembers what came.
+A body is scanned first (`scan`). Only if that fails, it is read as plain values and structured by
+the rules (`rules`). That names the path of what is wrong, or keeps fields that the record class
+does not have, and their names are learned. Both ways make a view of a `lazy.Lazy`.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ object           its JSON; once read, the dict itself    that dict
 ``extra``        each unknown field's JSON, in ``x0``…   a dict, kept in ``made_extra``
 ===============  ======================================  ==========================
 
-What is kept can be changed by whoever reads it. There is no lock: two threads that read the same
-unread field at the same time may get two equal values, of which the record keeps one.
+A dict or list that was read is kept, and the reader may change it. There is no lock: two threads
+that read the same field for the first time at once may get two equal values; one of them is kept.
 """
 
 from __future__ import annotations

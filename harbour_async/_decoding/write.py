@@ -79,8 +79,7 @@ def _plain(value: Any, dates: Dates) -> Any:
 def _record(record: Any, dates: Dates) -> dict[str, Any]:
     source, cls = source_of(record), record.__class__
     if isinstance(source, Lazy):
-        # What nobody has read is not made for it.
-        out = source.write()
+        out = source.write()  # values that nobody has read are not made for it
         if dates == "wire":
             return out
     else:
@@ -100,7 +99,7 @@ def _spelled(name: str, moment: datetime, dates: Dates) -> int | str:
         naive = None
     if naive is None:
         raise ConfigurationError(f"{name} is out of range in UTC")
-    # "wire" only comes here for values of one's own, which the wire never spelled.
+    # With "wire" this is a value that a user set, so there is no spelling from the wire.
     if dates == "iso" or (dates == "wire" and moment.microsecond % 1000):
         return naive.isoformat() + "Z"
     return rules.micros(moment) // 1000

@@ -36,8 +36,8 @@ class Patience:
             return True
         if self.answers < self._check_at:
             return False
-        # The limit grows with the list, so a list that grows as fast as it is read would never
-        # reach it. Such a walk does not come nearer to the end either.
+        # The limit grows with the list, so a list that grows as fast as it is read never reaches
+        # it. But such a walk does not come nearer to the end either, and that is checked here.
         remaining = total - place
         nearer, self._remaining = remaining < self._remaining, remaining
         self._check_at *= 2

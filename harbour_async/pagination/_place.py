@@ -42,10 +42,10 @@ class Drift:
 
 @define(eq=False)
 class Place:
-    """The index of the first record beyond the cursor, by the latest answer that told.
+    """The index of the first record beyond the cursor, by the latest answer that showed it.
 
-    known: whether an answer has told it; until then it is a token's word, or 0.
-    still: answers in a row in which it had not moved.
+    known: whether an answer has shown the index; until then it is a token's, or 0.
+    still: how many answers in a row found it where it was expected.
     group: how many records may share a key, by the last few answers.
     """
 
@@ -58,7 +58,7 @@ class Place:
 
     def saw(self, snapshot: Snapshot, position: int) -> None:
         """The cursor stands just before this position of a snapshot."""
-        # One that was asked for earlier than the latest tells nothing of the list as it is now.
+        # An answer to an earlier request than the latest shows an older state of the list.
         if self.known and snapshot.number > self._number:
             moved = self.index - (snapshot.start + position)
             self.drift.saw(moved / (snapshot.number - self._number))

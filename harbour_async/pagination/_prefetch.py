@@ -18,7 +18,7 @@ Fetch = Callable[[int, int], Awaitable[Rows[T]]]
 class Fetched(NamedTuple, Generic[T]):
     """An answer to the request that was sent as number ``number``.
 
-    ``alone`` if all requests sent before it had been answered by then, or given up.
+    ``alone`` says that all earlier requests had been answered or given up by then.
     """
 
     window: Window

@@ -14,8 +14,8 @@ from harbour_async.pagination._window import Window
 class Snapshot:
     """A window of the list at one moment. ``keys`` ascend in the order of the walk.
 
-    ``number`` counts requests in the order in which they were sent; ``alone`` if all others sent
-    before this one had been answered by then, so that this is the list's latest state.
+    ``number`` counts requests in the order in which they were sent. ``alone`` says that all earlier
+    requests had been answered when this one was sent, so that it shows the list's latest state.
     """
 
     window: Window

@@ -1,7 +1,7 @@
 """Resume tokens: where a walk stands, as text.
 
 Version, listing and order (hashed), and the plan's state as JSON, deflated, behind a checksum, in
-base64url. Ids and keys of records are in it, nothing else of theirs.
+base64url. It holds ids and keys of records, and no other field.
 """
 
 from __future__ import annotations

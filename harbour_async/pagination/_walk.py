@@ -100,8 +100,8 @@ class Walk(Generic[T]):
     async def step(self) -> bool:
         """Whether there is a next batch; raises what fetch raised, or IncompleteListingError.
 
-        What one task could not finish because it failed or was cancelled is an
-        IncompleteListingError to the others, not the end.
+        If a step of one task fails or is cancelled, the others get an IncompleteListingError
+        and not the end.
         """
         async with self._turn:
             return bool(self.batch.left) or await self._step()
@@ -117,8 +117,8 @@ class Walk(Generic[T]):
             await self._prefetcher.close()
             self._finish()
         except BaseException as error:
-            # Whoever shares the walk must not take this for its end. If it had been stopped before,
-            # somebody wanted that, and there is nothing to tell.
+            # Other tasks that share the walk must not take the error for its end. If the walk had
+            # been stopped before, that was on purpose.
             self._broken |= self._stopped is None
             await self.close(f"ended by {type(error).__name__}")
             if isinstance(error, HarbourError):
@@ -128,7 +128,7 @@ class Walk(Generic[T]):
 
     def stop(self, reason: str = "left early") -> None:
         """Nothing is sent any more after this."""
-        # Called while an iterator is dropped, so it must not wait for anything.
+        # It is called when an iterator is deleted, so it must not wait for anything.
         if self.batch.left or not self._plan.done:
             self._stopped = self._stopped or reason
         self._prefetcher.drop()
@@ -173,8 +173,8 @@ class Walk(Generic[T]):
         if self._first_total is None:
             self._first_total = rows.total
         snapshot = Snapshot.of(fetched, descending=self._options.descending)
-        # The plan looks at a snapshot when all records of the one before have been given, so what
-        # it says of the cursor is what the reader has seen.
+        # All records of the previous snapshot have been given by now, so the plan's cursor stands
+        # where the reader does.
         decision = self._plan.take(snapshot)
         if isinstance(self._plan, Overlap) and self._plan.reason and not self._plan.done:
             decision = self._fall_back(self._plan, snapshot)

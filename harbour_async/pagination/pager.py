@@ -37,7 +37,7 @@ class Pager(Generic[T]):
     Each iteration is a new walk; ``report`` and ``resume_token`` speak of the one begun last.
     Leaving the loop stops prefetching at once; ``async with pager:`` also waits until that is done.
     Tasks that share one ``aiter(pager)`` share its records: each goes to one of them.
-    What ``fetch`` raises ends the walk, with the ``resume_token`` on it if it is a HarbourError.
+    An error of ``fetch`` ends the walk; if it is a HarbourError, it has the ``resume_token``.
 
     fetch: answers a page (from 1) and a size (1 to 100) with ``Rows``.
     listing: identifies resource and filters, so that a token of another listing is refused.
@@ -50,7 +50,7 @@ class Pager(Generic[T]):
     on_invalid: "raise" or "keep" what breaks a rule of the wire, or a function that gets the
         InvalidRecord: what it returns is yielded, None drops the record, raising ends the walk.
     since: in ascending order only: read what has this key (microseconds since 1970 UTC) or a later
-        one, at least once. Another token than ``resume`` is not needed to go on.
+        one, at least once. With ``resume`` the walk begins where its token stands.
     lookback: microseconds to go back before the key of ``resume``.
     source: where the records come from, for exports and errors.
 
@@ -136,9 +136,9 @@ class Pager(Generic[T]):
         """Where the walk stands, to the record: what was yielded last is not yielded again.
 
         ``resume=`` goes on from there, in another process too, and both parts together keep the
-        promise of one walk, whatever was created or deleted between them. Orders that prove
-        nothing, and walks that lost their proof, go on at the same position, which is as good as
-        can be: what is met again there may be yielded again.
+        promise of one walk, whatever was created or deleted between them. In an order that proves
+        nothing, and after a lost proof, the walk goes on at the same position in the list, and
+        records that have moved there may be yielded again.
         """
         return (self._walk or Walk(self._fetch, self._plan(), self._options)).token
 
@@ -172,10 +172,10 @@ class Pager(Generic[T]):
     def __repr__(self) -> str:
         source = self._options.source
         of = "records" if source is None else source.record.__name__
-        said = self.report
-        state = "complete" if said.complete else said.reason
+        report = self.report
+        state = "complete" if report.complete else report.reason
         order = self._options.order or "unknown order"
-        return f"<Pager of {of}, {order}: {said.yielded} yielded, {state}>"
+        return f"<Pager of {of}, {order}: {report.yielded} yielded, {state}>"
 
     def __iter__(self) -> NoReturn:
         raise TypeError("a Pager is asynchronous: use `async for record in pager`")
