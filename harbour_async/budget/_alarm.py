@@ -5,31 +5,31 @@ from __future__ import annotations
 import asyncio
 
 
-def _ring(bell: asyncio.Future[None]) -> None:
-    # A slot may be settled after its loop was closed, by a finalizer. Nobody sleeps there any more.
-    if not (bell.done() or bell.get_loop().is_closed()):
-        bell.set_result(None)
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    # A finalizer may settle a slot after its loop was closed. No task sleeps in that loop any more.
+    if not (sleeper.done() or sleeper.get_loop().is_closed()):
+        sleeper.set_result(None)
 
 
 class Alarm:
-    """At most one task sleeps. ``ring()`` wakes it, and does nothing when nobody sleeps."""
+    """Lets one task sleep. ``wake()`` ends the sleep, and does nothing when no task sleeps."""
 
-    __slots__ = ("_bell",)
+    __slots__ = ("_sleeper",)
 
     def __init__(self) -> None:
-        self._bell: asyncio.Future[None] | None = None
+        self._sleeper: asyncio.Future[None] | None = None
 
     async def sleep(self, until: float | None) -> None:
-        """Sleep until the loop's clock says ``until`` (None: for ever), or until ``ring()``."""
+        """Sleep until the loop's clock says ``until`` (None: without end), or until ``wake()``."""
         loop = asyncio.get_running_loop()
-        bell = self._bell = loop.create_future()
-        timer = None if until is None else loop.call_at(until, _ring, bell)
+        sleeper = self._sleeper = loop.create_future()
+        timer = None if until is None else loop.call_at(until, _wake, sleeper)
         try:
-            await bell
+            await sleeper
         finally:
             if timer is not None:
                 timer.cancel()
 
-    def ring(self) -> None:
-        if self._bell is not None:
-            _ring(self._bell)
+    def wake(self) -> None:
+        if self._sleeper is not None:
+            _wake(self._sleeper)

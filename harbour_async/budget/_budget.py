@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Self, TypeGuard
 
 from harbour_async import _fork
+from harbour_async.budget._binding import LoopBinding
 from harbour_async.budget._dispatcher import Dispatcher
-from harbour_async.budget._home import Home
 from harbour_async.budget._lanes import Lanes
 from harbour_async.budget._ledger import Ledger, LocalLedger, UnlimitedLedger
 from harbour_async.budget._pace import Pace
@@ -37,19 +37,21 @@ class Budget:
 
     The promise holds whatever the network's jitter, because a slot is free again only ``per``
     seconds after the answer came (guide: "Rate limits"; docs/budget.md, "The promise"). Share one
-    object between the sessions of one key: ``HarbourSession(budget=shared)``. Whoever made it
-    closes it.
+    object between the sessions of one key: ``HarbourSession(budget=shared)``. A session does not
+    close a budget that it was given.
 
     It belongs to one event loop at a time. When that loop is closed, the budget may be used in
     the next one and still counts what was sent before. Use in a second loop while the first is
-    open is a ``ConfigurationError``. In a forked child the first use of any warns, once
-    (``RuntimeWarning``), that each process has the whole limit; ``RedisBudget`` shares it.
+    open is a ``ConfigurationError``. The first use of any budget in a forked child warns once
+    (``RuntimeWarning``): each process has the whole limit then. A ``RedisBudget`` shares it.
 
-    limit: how many requests in what time.
-    connections: size of the pool that the sends go through; while all of it is busy, no slot is
-        spent on waiting for it.
+    limit: how many requests in how many seconds; a RateLimit.
+    connections: size of the connection pool that the sends use. While all connections are busy, no
+        slot is taken.
     max_pause: seconds or a timedelta; the longest ``pause`` that is obeyed.
-    ledger: keeps the slots; without it they are kept in this process.
+    ledger: keeps the slots; without one they are kept in this process.
+
+    Raises ``ConfigurationError`` for arguments that cannot work.
     """
 
     def __init__(
@@ -70,20 +72,20 @@ class Budget:
         self._lanes = Lanes()
         pace = None if limit.requests is None else Pace(limit)
         self._dispatcher = Dispatcher(self._lanes, self._ledger, pace)
-        self._home = Home()
+        self._binding = LoopBinding()
         self._closed = False
 
     async def acquire(
         self, priority: Priority = Priority.INTERACTIVE, *, deadline: float | None = None
     ) -> Slot:
-        """Wait for the right to send once.
+        """Wait for the right to send once. Returns without suspending if a slot is free now.
 
-        ``priority`` chooses the lane. ``deadline`` is in the loop's time. Does not suspend if the
-        turn is now. Cancelling leaves no trace.
+        priority: the lane.
+        deadline: in seconds of the loop's clock (``loop.time()``); None to wait without end.
 
-        Raises ``DeadlineExceededError`` at once, without taking a slot, if the turn lies beyond
-        the deadline even if all goes well, and when the deadline passes while waiting.
-        ``SessionClosedError`` when the budget is closed, also while waiting.
+        A call that is cancelled takes no slot. Raises ``DeadlineExceededError`` at once, without
+        taking a slot, if the turn cannot come before the deadline, and when the deadline passes
+        while waiting; ``SessionClosedError`` when the budget is closed, also while waiting;
         ``ConfigurationError`` in a second event loop, and for what is not a ``Priority``.
         """
         if self._closed:
@@ -102,10 +104,10 @@ class Budget:
         return await self._wait(loop, priority, deadline)
 
     def pause(self, seconds: Seconds) -> None:
-        """Send nothing for ``seconds`` (a 429 said so); then go on at the pace, not in a burst.
+        """Send nothing for ``seconds``, as after a 429; then go on at the pace, not in a burst.
 
-        At most ``max_pause`` is obeyed. A pause is never shortened. NaN, infinity and what is not
-        above zero are ignored. Raises ``ConfigurationError`` for what is not a duration.
+        A pause lasts ``max_pause`` at most, and is never shortened. NaN, infinity and numbers that
+        are not above zero are ignored. Raises ``ConfigurationError`` for what is not a duration.
         """
         wanted = as_seconds(seconds)
         if not _is_number(wanted):
@@ -116,8 +118,8 @@ class Budget:
             self._ledger.pause(allowed)
 
     def snapshot(self) -> BudgetSnapshot:
-        """How things stand now; costs no request and changes nothing."""
-        loop = self._home.loop
+        """The state of the budget now. Takes no request and changes nothing."""
+        loop = self._binding.loop
         if loop is None:
             return BudgetSnapshot(
                 self.limit, 0, self.limit.requests, self._lanes.waiting(), 0.0, 0.0, 0.0
@@ -136,13 +138,13 @@ class Budget:
         )
 
     def recent(self) -> list[float]:
-        """How many seconds ago each send was that still counts, the oldest first.
+        """The ages in seconds of all sends that still count, the oldest first.
 
-        A send counts from its answer; one in flight is 0.0. Keep the list with a checkpoint, and
+        A send is as old as its answer; one in flight is 0.0. Keep the list with a checkpoint, and
         give it to ``remember`` in the process that goes on after a crash. Always empty without a
-        limit, and for a ``RedisBudget``: Redis remembers.
+        limit, and for a ``RedisBudget``: Redis keeps them.
         """
-        return [] if self._home.loop is None else self._ledger.recent()
+        return [] if self._binding.loop is None else self._ledger.recent()
 
     def remember(self, seconds_ago: Sequence[float]) -> None:
         """Count sends that an earlier process made, ``seconds_ago`` each.
@@ -161,9 +163,9 @@ class Budget:
             self._dispatcher.restart()
 
     async def aclose(self) -> None:
-        """Refuse everything from now on, to those who wait too. Closing twice is fine."""
-        if not self._closed and self._home.loop is not None:
-            self._enter()  # the waiters of a closed loop cannot be told
+        """Refuse all calls from now on, those that wait too. Closing twice is fine."""
+        if not self._closed and self._binding.loop is not None:
+            self._enter()  # the waiters of a closed loop cannot be woken
         self._closed = True
         self._lanes.fail(SessionClosedError(_CLOSED))
         await self._dispatcher.aclose()
@@ -185,12 +187,12 @@ class Budget:
 
     def _described(self) -> str:
         limit = self.limit
-        said = "unlimited" if limit.requests is None else f"{limit.requests} per {limit.per:g} s"
+        rate = "unlimited" if limit.requests is None else f"{limit.requests} per {limit.per:g} s"
         if self._closed:
-            return f"{said}, closed"
+            return f"{rate}, closed"
         now = self.snapshot()
         pause = f", paused for {now.paused_for:.1f} s" if now.paused_for else ""
-        return f"{said}, {now.used} used, {sum(now.waiting)} waiting{pause}"
+        return f"{rate}, {now.used} used, {sum(now.waiting)} waiting{pause}"
 
     # -- one loop, one process -----------------------------------------------------------------
 
@@ -199,12 +201,12 @@ class Budget:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise ConfigurationError("a budget is used inside a running event loop") from None
-        if not self._home.is_here(loop):
+        if not self._binding.holds_for(loop):
             self._move(loop)
         return loop
 
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
-        shift = self._home.move(loop).shift
+        shift = self._binding.bind(loop)
         self._lanes.clear()
         # The dispatcher asks the ledger what was sent, so the ledger moves first.
         self._ledger.bind(loop, shift, self._pause_until)
@@ -220,10 +222,10 @@ class Budget:
         waiter: asyncio.Future[Slot] = loop.create_future()
         timer = None if deadline is None else loop.call_at(deadline, self._expire, waiter)
         self._lanes.push(priority, waiter, deadline)
-        self._dispatcher.call(priority)
+        self._dispatcher.start(priority)
         try:
             return await waiter
-        except BaseException:  # also GeneratorExit, of a coroutine that nobody awaits any more
+        except BaseException:  # also GeneratorExit, of a coroutine that is dropped
             if not loop.is_closed():
                 self._forget(waiter)
             raise
@@ -240,7 +242,7 @@ class Budget:
     def _withdraw(self, waiter: asyncio.Future[Slot]) -> None:
         self._lanes.discard(waiter)
         if not self._lanes:
-            self._dispatcher.dismiss()
+            self._dispatcher.stop()
 
     def _expire(self, waiter: asyncio.Future[Slot]) -> None:
         if not waiter.done():

@@ -1,4 +1,4 @@
-"""Who may send now: first the pause, then the pace, then a slot, then the next in the lanes."""
+"""Grants slots: waits out a pause, takes a token and a slot, and then chooses a waiter."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harbour_async.budget._pace import Pace
 from harbour_async.budget._slot import Slot
 from harbour_async.settings import Priority
 
-DROUGHT = 5
+MAX_GAP = 5
 """Tokens: free slots are spread if it takes longer than this until the next one comes back."""
 
 
 class Dispatcher:
     """Grants slots to the waiters in ``lanes``.
 
-    One task does that, and only while somebody waits: ten thousand waiters cost as many wakeups
-    as one. Without waiters ``take_at_once`` grants, in the caller's own step.
+    One task does that, and only while a call waits, so ten thousand waiters cost as many wakeups
+    as one. Without waiters ``take_at_once`` gives a slot to the caller, which does not suspend.
     """
 
     def __init__(self, lanes: Lanes, ledger: Ledger, pace: Pace | None) -> None:
@@ -28,31 +28,31 @@ class Dispatcher:
         self._ledger = ledger
         self._pace = pace
         self._task: asyncio.Task[None] | None = None
-        self._ending: set[asyncio.Task[None]] = set()  # dismissed, but not over yet
+        self._stopping: set[asyncio.Task[None]] = set()  # cancelled, but not done yet
         self._newcomer = Alarm()
         self._last_grant = 0.0
         self._paused_until = -math.inf
         self._restart_due = False  # after a pause the flow goes on at the pace, not in a burst
 
     def bind(self, loop: asyncio.AbstractEventLoop, shift: float) -> None:
-        """Go on in ``loop``, after the ledger. Nobody waits in the last loop any more."""
+        """Go on in ``loop``. The ledger is bound first. No call waits in the last loop any more."""
         self._loop = loop
         self._task = None
-        self._ending = set()
+        self._stopping = set()
         self._newcomer = Alarm()
         self._last_grant += shift
         self._paused_until += shift
         self.replay()
 
     def replay(self) -> None:
-        """Let the pace know of the sends that the ledger knows of."""
+        """Count the sends that the ledger knows of in the pace, too."""
         if self._pace is not None:
             self._pace.replay(self._ledger.recent())
 
     # -- pauses --------------------------------------------------------------------------------
 
     def pause_until(self, when: float) -> bool:
-        """Whether that is later than the pause so far, which is never shortened."""
+        """Pause until then. A pause is never shortened: False if the present one ends later."""
         if when <= self._paused_until:
             return False
         self._paused_until = when
@@ -72,7 +72,7 @@ class Dispatcher:
     # -- granting ------------------------------------------------------------------------------
 
     def take_at_once(self, now: float) -> Slot | None:
-        """A slot, if nothing at all stands in the way."""
+        """A slot, if no call waits, no pause lasts, and a token and a slot are free."""
         if self._lanes or now < self._paused_until:
             return None
         self._restart_after_pause()
@@ -85,8 +85,8 @@ class Dispatcher:
             self._last_grant = now
         return slot
 
-    def call(self, newcomer: Priority) -> None:
-        """Somebody joined the lanes."""
+    def start(self, newcomer: Priority) -> None:
+        """Serve the lanes, which a call has joined."""
         # `done()`, not None: an eager task can be over before `create_task` returns, so what the
         # task itself would write here would be overwritten by this assignment.
         if self._task is None or self._task.done():
@@ -94,20 +94,20 @@ class Dispatcher:
             if not self._task.done():
                 self._task.add_done_callback(self._ended)
         elif newcomer is Priority.INTERACTIVE:
-            self._newcomer.ring()
+            self._newcomer.wake()
 
-    def dismiss(self) -> None:
-        """Nobody waits any more."""
+    def stop(self) -> None:
+        """Cancel the task: no call waits any more."""
         task, self._task = self._task, None
         if task is not None and task.cancel():
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
 
     async def aclose(self) -> None:
-        """Stop, and wait until every slot on its way to a task was given back to the ledger."""
-        self.dismiss()
-        if self._ending:
-            await asyncio.wait(self._ending)
+        """Stop, and wait until the task has given back any slot that it was about to grant."""
+        self.stop()
+        if self._stopping:
+            await asyncio.wait(self._stopping)
 
     def take_back(self, slot: Slot) -> None:
         """Undo a grant whose waiter was cancelled before it could run."""
@@ -118,43 +118,43 @@ class Dispatcher:
             self.restart()
 
     def restart(self) -> None:
-        """Let the task look again at everything that it may wait for."""
-        self.dismiss()
-        self.call(Priority.BULK)
+        """Begin again, as the task may wait for something that is there by now."""
+        self.stop()
+        self.start(Priority.BULK)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        # Somebody else cancelled the task ("cancel all tasks"), but a waiter is left.
+        # Other code cancelled the task ("cancel all tasks"), but calls still wait.
         if task is self._task and self._lanes and not self._loop.is_closed():
-            self.call(Priority.BULK)
+            self.start(Priority.BULK)
 
     async def _serve(self) -> None:
         try:
             while self._lanes:
-                await self._sit_out_pause()
+                await self._wait_out_pause()
                 # The token comes before the slot: a slot is of use to other processes, too.
                 if self._pace is not None:
                     await self._pace.hold()
                     await self._spread(self._pace)
                 self._grant(await self._reserve())
-        except Exception as error:  # nobody may wait for a task that is gone
+        except Exception as error:  # no call may wait for a task that has ended
             self._lanes.fail(error)
 
-    async def _sit_out_pause(self) -> None:
+    async def _wait_out_pause(self) -> None:
         while wait := self.paused_for():  # noqa: ASYNC110 - a time, which may move meanwhile
             await asyncio.sleep(wait)
         self._restart_after_pause()
 
     async def _spread(self, pace: Pace) -> None:
-        """Let bulk leave something for the interactive calls of the next minute.
+        """Keep some slots free for interactive calls until the next slot comes back.
 
         A burst and the pace together use up the slots before the first of them comes back.
-        Then everybody would wait for it, so bulk spreads what is left over that time instead.
+        Then every call would have to wait for it, so bulk calls are spread over that time.
         """
         spread = False
         while not self._lanes.waiting().interactive:
             _, free, next_free_at = self._ledger.outlook()
             now = self._loop.time()
-            if not free or next_free_at is None or next_free_at - now < DROUGHT * pace.interval:
+            if not free or next_free_at is None or next_free_at - now < MAX_GAP * pace.interval:
                 break
             until = self._last_grant + (next_free_at - self._last_grant) / (free + 1)
             if until <= now:
@@ -168,12 +168,12 @@ class Dispatcher:
         began = self._loop.time()
         slot = await self._ledger.reserve()
         if self._pace is not None and self._loop.time() - began > self._pace.interval:
-            self._pace.calm()
+            self._pace.drop_savings()
         return slot
 
     def _grant(self, slot: Slot) -> None:
-        # Who gets the slot is chosen as late as possible, so that an interactive newcomer is in
-        # time. A pause may have begun while the slot was waited for.
+        # The waiter is chosen as late as possible, so that an interactive newcomer goes first. A
+        # pause may have begun while the task waited for the slot.
         now = self._loop.time()
         waiter = None if now < self._paused_until else self._lanes.pop()
         if waiter is None:
@@ -187,7 +187,7 @@ class Dispatcher:
     # -- forecasts -----------------------------------------------------------------------------
 
     def earliest(self, priority: Priority, now: float) -> float:
-        """Loop time of the turn of one that comes now, if nobody before it gives up."""
+        """The loop time at which a call made now gets its turn, if no call before it gives up."""
         turn = self._lanes.ahead_of(priority) + 1
         start = max(now, self._paused_until)
         if self._pace is None:

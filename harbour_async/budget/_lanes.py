@@ -1,4 +1,4 @@
-"""Who waits, and who is next."""
+"""The calls that wait, and which of them is next."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Lanes:
         self._overtaken = self._overtaken + 1 if granted is self._interactive and self._bulk else 0
 
     def ahead_of(self, priority: Priority) -> int:
-        """How many are served before one that comes now, if nobody gives up or comes later."""
+        """How many are served before a call made now, if none gives up and none comes later."""
         interactive, bulk = self.waiting()
         if priority is Priority.BULK:
             # `bulk + 1` grants of bulk are still to come, each after at most BULK_SHARE - 1
@@ -87,12 +87,12 @@ class Lanes:
         return [waiter for lane in lanes for waiter, end in lane.items() if end < earliest]
 
     def clear(self) -> None:
-        """Forget everybody: their event loop is closed."""
+        """Forget all waiters: their event loop is closed."""
         self._interactive.clear()
         self._bulk.clear()
 
     def fail(self, error: Exception) -> None:
-        """Give everybody a copy of ``error``: a traceback belongs to one task."""
+        """End every wait with a copy of ``error``: a traceback belongs to one task."""
         while (waiter := self.pop()) is not None:
             own = copy.copy(error)
             own.__cause__ = error.__cause__

@@ -17,17 +17,17 @@ from typing import NamedTuple, Protocol
 from harbour_async.budget._alarm import Alarm
 from harbour_async.budget._slot import Slot
 
-MIN_FLIGHT = 1.0
+MIN_TRANSIT = 1.0
 """Seconds for which an aborted request may still be under way, if no answer ever took longer."""
 
 OnPause = Callable[[float], None]
-"""Is told, in loop time, until when a pause lasts that another process began."""
+"""Called with the loop time until which a pause of another process lasts."""
 
 
 def guarded(per: float) -> float:
-    """``per``, and a little: 100 ppm for clocks that run apart, 1 ms for a server that rounds.
+    """``per`` and a margin: 100 ppm for clocks that drift apart, 1 ms for a server that rounds.
 
-    It also keeps a server that counts both ends of its window from seeing the ends coincide.
+    Without it, a server that counts both ends of its window could see one request at each end.
     """
     return per * 1.0001 + 0.001
 
@@ -41,28 +41,37 @@ class Outlook(NamedTuple):
 
 
 class Ledger(Protocol):
-    """Hands out slots. All its times are those of the loop that it was last bound to."""
+    """Keeps the slots of a budget: which are taken, and when each of them is free again.
+
+    ``Budget(ledger=...)`` takes one; only the budget calls its methods. Durations are seconds, and
+    moments are in the time of the event loop that it was last bound to.
+
+    Guide: "Rate limits"; docs/budget.md, "The promise".
+    """
 
     @property
     def per_process(self) -> bool:
-        """Whether another process with the same ledger would have the whole limit again."""
+        """Whether each process with such a ledger has the whole limit for itself."""
 
     def bind(self, loop: asyncio.AbstractEventLoop, shift: float, on_pause: OnPause) -> None:
         """Go on in ``loop``; ``shift`` turns a time of the last loop into one of this loop.
 
-        Nobody sleeps in the last loop any more. What was in flight there is given up.
+        No task sleeps in the last loop any more. Requests that were in flight there count as
+        abandoned. ``on_pause`` is called when another process begins a pause.
         """
 
     def take(self) -> Slot | None:
-        """A slot at once, or None."""
+        """A slot, or None if none can be had without waiting."""
 
     async def reserve(self) -> Slot:
-        """A slot, as soon as there is one."""
+        """A slot, as soon as one is free."""
 
     def earliest(self, turn: int) -> float:
         """The time before which the ``turn``-th slot from now cannot be had."""
 
-    def outlook(self) -> Outlook: ...
+    def outlook(self) -> Outlook:
+        """The slots as they are now, for forecasts and ``Budget.snapshot``."""
+
     def pause(self, seconds: float) -> None:
         """Tell other processes of a pause, if there are any."""
 
@@ -72,14 +81,15 @@ class Ledger(Protocol):
     def remember(self, seconds_ago: Sequence[float]) -> None:
         """See ``Budget.remember``."""
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Release connections and tasks, if there are any."""
 
 
 class LocalLedger:
-    """The slots of one process: requests in flight, and times at which the answered are free.
+    """The slots of one process: requests in flight, and when the slots of answered ones are free.
 
-    With no more than ``connections`` in flight, a slot is taken only when a connection is there to
-    use it at once.
+    No more than ``connections`` requests are in flight, so a slot is taken only when a connection
+    can use it at once.
     """
 
     per_process = True
@@ -90,7 +100,7 @@ class LocalLedger:
         self._per = guarded(per)
         self._in_flight: set[Slot] = set()
         self._cooling: list[float] = []  # when each answered slot is free; sorted
-        self._flight = MIN_FLIGHT
+        self._slowest = MIN_TRANSIT
         self._returned = Alarm()
 
     def bind(
@@ -102,14 +112,14 @@ class LocalLedger:
         self._time = loop.time
         self._returned = Alarm()
         self._cooling = [until + shift for until in self._cooling]
-        # Their tasks died with the last loop, perhaps without a word. The requests may still be
-        # under way, so each slot is kept as if its request were given up now.
+        # Their tasks ended with the last loop, perhaps without a report. The requests may still be
+        # under way, so each slot is kept as if its request were abandoned now.
         for slot in list(self._in_flight):
             slot.abandoned()
 
     def take(self) -> Slot | None:
         now = self._time()
-        self._thaw(now)
+        self._drop_cooled(now)
         if self._free <= 0 or len(self._in_flight) >= self._connections:
             return None
         slot = Slot(self, now)
@@ -118,16 +128,16 @@ class LocalLedger:
 
     async def reserve(self) -> Slot:
         while (slot := self.take()) is None:
-            # A slot in flight has no time yet: it rings when it is settled.
+            # It is not known when a request in flight is answered; its slot wakes this task then.
             known = self._free <= 0 and self._cooling
             await self._returned.sleep(self._cooling[0] if known else None)
         return slot
 
     def earliest(self, turn: int) -> float:
-        # Laps: nobody is served twice by one slot within `per`.
-        laps, place = divmod(turn - 1, self._requests)
+        # One slot serves one request within `per`, so a further round of slots comes `per` later.
+        rounds, place = divmod(turn - 1, self._requests)
         now = self._time()
-        self._thaw(now)
+        self._drop_cooled(now)
         place -= self._free
         if place < 0:
             first = now
@@ -135,12 +145,12 @@ class LocalLedger:
             first = self._cooling[place]
         else:
             first = now + self._per
-        return first + laps * self._per
+        return first + rounds * self._per
 
     def outlook(self) -> Outlook:
-        self._thaw(self._time())
+        self._drop_cooled(self._time())
         free = self._free
-        # Below zero (see `remember`) so many more have to be free before the first can be had.
+        # Below zero (see `remember`), so many slots have to come back before one is free.
         place = max(0, -free)
         next_free_at = self._cooling[place] if place < len(self._cooling) else None
         return Outlook(self._requests - free, max(0, free), next_free_at)
@@ -149,35 +159,35 @@ class LocalLedger:
     def _free(self) -> int:
         return self._requests - len(self._in_flight) - len(self._cooling)
 
-    def _thaw(self, now: float) -> None:
+    def _drop_cooled(self, now: float) -> None:
         if self._cooling and self._cooling[0] <= now:
             del self._cooling[: bisect_right(self._cooling, now)]
 
     def unsent(self, slot: Slot) -> None:
         self._in_flight.discard(slot)
-        self._returned.ring()
+        self._returned.wake()
 
     def answered(self, slot: Slot) -> None:
         now = self._time()
-        self._flight = max(self._flight, now - slot.taken_at)
+        self._slowest = max(self._slowest, now - slot.taken_at)
         self._cool(slot, now + self._per)
 
     def abandoned(self, slot: Slot) -> None:
-        self._cool(slot, self._time() + self._flight + self._per)
+        self._cool(slot, self._time() + self._slowest + self._per)
 
     def _cool(self, slot: Slot, until: float) -> None:
         insort(self._cooling, until)
-        # Somebody may wait for the connection, or for a slot that is free later than this one.
+        # A task may wait for the connection, or for a slot that is free later than this one.
         if len(self._in_flight) == self._connections or self._cooling[0] == until:
-            self._returned.ring()
+            self._returned.wake()
         self._in_flight.discard(slot)
 
     def pause(self, seconds: float) -> None:
-        """Nobody else uses this ledger."""
+        """Do nothing: no other process uses this ledger."""
 
     def recent(self) -> list[float]:
         now = self._time()
-        self._thaw(now)
+        self._drop_cooled(now)
         # An abandoned slot is kept longer than `per`: its request may still arrive.
         ages = [max(0.0, now + self._per - until) for until in self._cooling]
         return ages + [0.0] * len(self._in_flight)
@@ -187,14 +197,14 @@ class LocalLedger:
         # so `_free` may be below zero.
         now = self._time()
         self._cooling = sorted([*self._cooling, *(now - age + self._per for age in seconds_ago)])
-        self._thaw(now)
+        self._drop_cooled(now)
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no connections and no tasks."""
 
 
 class UnlimitedLedger:
-    """No limit: everybody gets the same slot, which remembers nothing."""
+    """No limit: every call gets the same slot, which has no state."""
 
     per_process = False
     _SLOT = Slot(None)
@@ -220,12 +230,12 @@ class UnlimitedLedger:
         return Outlook(used=0, free=None, next_free_at=None)
 
     def pause(self, seconds: float) -> None:
-        """Nobody else uses this ledger."""
+        """Do nothing: no other process uses this ledger."""
 
     def recent(self) -> list[float]:
         return []
 
     def remember(self, seconds_ago: Sequence[float]) -> None:
-        """Nothing counts against a limit that is not there."""
+        """Do nothing: without a limit nothing is counted."""
 
     async def aclose(self) -> None: ...

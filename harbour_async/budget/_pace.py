@@ -11,14 +11,14 @@ from aiolimiter import AsyncLimiter
 from harbour_async.settings import RateLimit
 
 CATCH_UP = 2
-"""Tokens a busy flow may have saved: enough to make up for jitter, too few for a burst."""
+"""Tokens that ``drop_savings`` leaves: enough to make up for jitter, too few for a burst."""
 
 
 class Pace:
     """A token bucket holding ``burst`` tokens, refilled at ``requests`` per ``per`` seconds.
 
-    One token can be held in hand: whoever holds it may be cancelled, or find that it has to
-    wait for something else first, and the token is not lost.
+    One token can be held back. The task that took it may then be cancelled, or wait for something
+    else first, and the token is not lost.
     """
 
     __slots__ = ("_bucket", "_burst", "_held", "interval")
@@ -44,7 +44,7 @@ class Pace:
         self._held = False
 
     async def hold(self) -> None:
-        """Have a token in hand."""
+        """Wait for a token, and keep it until ``spend()``."""
         self._return_old_token()
         if not self._held:
             # aiolimiter takes the token in the step in which this task goes on, so a
@@ -64,7 +64,7 @@ class Pace:
         self._held = True
 
     def restart(self, tokens: float) -> None:
-        """Go on with this many tokens, the one in hand included."""
+        """Go on with this many tokens, a held one included."""
         self._bucket = self._new_bucket()
         _at_once(
             self._bucket.acquire(self._burst - min(self._burst, max(0.0, tokens - self._held)))
@@ -79,8 +79,8 @@ class Pace:
         self._held = False
         self.restart(tokens)
 
-    def calm(self) -> None:
-        """Forget what was saved up while something else held the flow back."""
+    def drop_savings(self) -> None:
+        """Drop the tokens that were saved up while calls waited for something else."""
         if self._burst > CATCH_UP and self._bucket.has_capacity(CATCH_UP + 1):
             self.restart(CATCH_UP + self._held)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Settler(Protocol):
-    """Takes back the slots that it gave."""
+    """What gave a slot, and takes it back."""
 
     def unsent(self, slot: Slot) -> None: ...
     def answered(self, slot: Slot) -> None: ...
@@ -14,7 +14,26 @@ class Settler(Protocol):
 
 
 class Slot:
-    """The right to one physical send. Say once how the send ended; later calls are ignored."""
+    """The right to send one request once; ``Budget.acquire`` gives it.
+
+    Report once how the send ended, with ``answered()``, ``unsent()`` or ``abandoned()``. Later
+    reports are ignored. A slot without a report stays taken.
+
+    ::
+
+        slot = await budget.acquire()
+        try:
+            ...  # one physical send
+        except BaseException:
+            slot.abandoned()
+            raise
+        slot.answered()
+
+    taken_at: when it was taken, in seconds of the event loop's clock.
+    name: its name in Redis; empty for a slot of one process.
+
+    Guide: "Rate limits"; docs/budget.md, "The promise".
+    """
 
     __slots__ = ("_ledger", "name", "taken_at")
 
@@ -24,22 +43,22 @@ class Slot:
         self.name: str = name
 
     def unsent(self) -> None:
-        """Nothing was sent for certain: the slot is free again at once."""
+        """Report that certainly nothing was sent: the slot is free again at once."""
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
             ledger.unsent(self)
 
     def answered(self) -> None:
-        """The answer, or a certain failure, is here: the slot is free ``per`` seconds from now."""
+        """Report an answer or a definite failure: the slot is free again in ``per`` seconds."""
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
             ledger.answered(self)
 
     def abandoned(self) -> None:
-        """The request was sent and given up without an answer.
+        """Report that the request was sent, and given up before its answer came.
 
-        Its bytes may still reach the server. They are allowed the time of the slowest answer so
-        far, and at least ``MIN_FLIGHT`` seconds; the slot is free ``per`` seconds after that.
+        Its bytes may still reach the server. The slot is kept for the time of the slowest answer
+        so far, for one second at least, and is free again ``per`` seconds after that.
         """
         ledger, self._ledger = self._ledger, None
         if ledger is not None:

@@ -1,4 +1,4 @@
-"""What a budget says of itself."""
+"""The state of a budget at one moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harbour_async.settings import RateLimit
 
 
 class Waiting(NamedTuple):
-    """How many wait in each lane."""
+    """How many calls wait in each lane."""
 
     interactive: int
     bulk: int
@@ -26,7 +26,7 @@ class BudgetSnapshot:
     waiting: how many calls wait in each lane.
     next_free_in: 0 if a slot is free, None if that depends on answers still to come.
     paused_for: how long the pause after a 429 still lasts.
-    estimated_wait: when an interactive call that is made now gets its turn, if nobody before it
+    estimated_wait: until an interactive call that is made now gets its turn, if no call before it
         gives up.
     """
 

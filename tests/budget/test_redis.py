@@ -207,7 +207,7 @@ async def test_a_redis_that_comes_back_is_used_again() -> None:
 
 async def test_with_a_share_the_flow_goes_on_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fallback, "PROBE", 0.1)
-    monkeypatch.setattr(fallback, "MIN_FLIGHT", 0.1)
+    monkeypatch.setattr(fallback, "MIN_TRANSIT", 0.1)
     loop = asyncio.get_running_loop()
     port = free_port()
     async with RedisBudget.from_url(

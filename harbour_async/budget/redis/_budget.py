@@ -21,7 +21,8 @@ class RedisBudget(Budget):
         async with budget, HarbourSession(budget=budget) as harbour: ...
 
     Lanes, pace and bursts are each process's own; the limit and the pauses are everybody's.
-    ``snapshot()`` tells the slots as Redis last told them. See docs/budget.md, "Many processes".
+    ``snapshot()`` shows the slots as of the last answer from Redis. See docs/budget.md, "Many
+    processes".
     """
 
     @classmethod
@@ -40,13 +41,13 @@ class RedisBudget(Budget):
 
         url: like "redis://user:password@localhost:6379/0"; ``rediss`` for TLS.
         limit: the same for every user of ``key``.
-        key: tells budgets apart, one for each API key.
-        attempt: seconds or a timedelta; no send takes longer (``Timeout.attempt`` of the sessions).
-            A slot whose holder crashed comes back ``attempt + limit.per`` and a little after it was
-            taken.
+        key: the name of the budget in Redis; use one for each API key.
+        attempt: seconds or a timedelta; the longest that a send may take (``Timeout.attempt`` of
+            the sessions). A slot whose holder crashed is free again a little more than
+            ``attempt + limit.per`` after it was taken.
         max_pause: seconds or a timedelta; bounds every pause, also one that another process wrote
             to Redis: the smallest ``max_pause`` of all users holds.
-        on_unavailable: when Redis is away, "closed" sends nothing, and ``acquire`` raises
+        on_unavailable: while Redis is unavailable, "closed" sends nothing, and ``acquire`` raises
             ``APIConnectionError``; "share" goes on with ``limit.requests // processes`` in each
             process, after ``limit.per`` seconds without a request.
         processes: how many share the limit; only with "share".
@@ -80,7 +81,7 @@ class RedisBudget(Budget):
         on_unavailable: OnUnavailable,
         processes: int | None,
     ) -> None:
-        # Imported with the package, but used by few: the rest of it can wait for them.
+        # This module is imported with the package, but few use it, so the rest is imported here.
         from harbour_async.budget.redis._fallback import FallbackLedger
         from harbour_async.budget.redis._ledger import RedisLedger
         from harbour_async.budget.redis._store import RedisStore
@@ -95,11 +96,11 @@ class RedisBudget(Budget):
         self._where = f"{key!r} at {store.address}"
 
     def recent(self) -> list[float]:
-        """Always empty: Redis remembers what was sent, also after a crash."""
+        """Always empty: Redis keeps what was sent, also after a crash."""
         return super().recent()
 
     def remember(self, seconds_ago: Sequence[float]) -> None:
-        """Do nothing: Redis remembers what was sent, also after a crash."""
+        """Do nothing: Redis keeps what was sent, also after a crash."""
         super().remember(seconds_ago)
 
     def __repr__(self) -> str:
@@ -114,7 +115,9 @@ def _check(limit: RateLimit, attempt: Seconds, on_unavailable: str, processes: i
         raise ConfigurationError("a RedisBudget needs a limit; without one, use Budget")
     bound = Timeout(attempt=attempt).attempt
     if bound is None:
-        raise ConfigurationError("attempt must be bounded: a lease has to end")
+        raise ConfigurationError(
+            "attempt must be a number of seconds: the lease of a slot has to end"
+        )
     _check_fallback(limit.requests, on_unavailable, processes)
     return bound
 

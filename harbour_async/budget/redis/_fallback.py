@@ -1,4 +1,4 @@
-"""What happens while Redis is away: each process goes on with an even share of the limit."""
+"""While Redis is unavailable, each process goes on with an even share of the limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from harbour_async import _logging
-from harbour_async.budget._ledger import MIN_FLIGHT, LocalLedger, OnPause, Outlook, guarded
+from harbour_async.budget._ledger import MIN_TRANSIT, LocalLedger, OnPause, Outlook, guarded
 from harbour_async.budget._slot import Slot
 from harbour_async.budget.redis._ledger import RedisLedger
 from harbour_async.errors import APIConnectionError
@@ -39,11 +39,11 @@ class _Both:
 class FallbackLedger:
     """Slots in Redis; without Redis, ``requests // processes`` slots of this process.
 
-    The promise holds through the change if Redis is away for all alike:
+    The promise holds through both changes if Redis is unavailable to all processes alike:
 
-    - *Going:* what the others did in the last ``per`` seconds is unknown, so nothing is sent for
-      that long (and for the time the last requests may be under way).
-    - *Coming back:* what the others do unseen ends once they have noticed, too. Until then, and
+    - *Redis becomes unavailable:* what the others did in the last ``per`` seconds is unknown, so
+      nothing is sent for that long, and for the time that the last requests may be under way.
+    - *Redis is back:* the others use their shares until they have noticed it, too. Until then, and
       ``per`` seconds longer, a request needs both a slot in Redis and one of this process.
     """
 
@@ -53,9 +53,9 @@ class FallbackLedger:
         assert limit.requests is not None
         self._remote = remote
         self._own = LocalLedger(limit.requests // processes, limit.per)
-        self._quiet = guarded(limit.per) + MIN_FLIGHT
+        self._quiet = guarded(limit.per) + MIN_TRANSIT
         self._overlap = guarded(limit.per) + 4 * PROBE
-        self._away = False
+        self._unavailable = False
         self._quiet_until = -math.inf
         self._next_probe = -math.inf
         self._back_since: float | None = None
@@ -73,14 +73,14 @@ class FallbackLedger:
         return None
 
     async def reserve(self) -> Slot:
-        if not self._away:
+        if not self._unavailable:
             try:
                 return await self._remote.reserve()
             except APIConnectionError:
-                self._go()
-        # The others may have used the whole limit just before Redis went away, so nothing is sent
-        # for a window first. Then each process has its share.
-        # One's own slot first: it is free to give back, and Redis is asked only when it is of use.
+                self._use_share()
+        # The others may have used the whole limit just before Redis became unavailable, so nothing
+        # is sent for one window first. Then each process has its share.
+        # The slot of this process comes first: giving it back needs no request to Redis.
         await asyncio.sleep(max(0.0, self._quiet_until - self._time()))
         own = await self._own.reserve()
         try:
@@ -90,16 +90,16 @@ class FallbackLedger:
             raise
         return own if remote is None else Slot(_Both(own, remote))
 
-    def _go(self) -> None:
+    def _use_share(self) -> None:
         _logging.warn("Redis is not available: going on with an even share of the rate limit")
         now = self._time()
-        self._away = True
+        self._unavailable = True
         self._back_since = None
         self._quiet_until = now + self._quiet
         self._next_probe = now + PROBE
 
     async def _probe(self) -> Slot | None:
-        """A slot in Redis, or None while it is still away."""
+        """A slot in Redis, or None while Redis is still unavailable."""
         if self._time() < self._next_probe:
             return None
         try:
@@ -114,25 +114,25 @@ class FallbackLedger:
         if self._back_since is None:
             self._back_since = now
         elif now - self._back_since > self._overlap:
-            self._away = False
+            self._unavailable = False
         return remote
 
     def earliest(self, turn: int) -> float:
-        if self._away:
+        if self._unavailable:
             return max(self._quiet_until, self._own.earliest(turn))
         return self._remote.earliest(turn)
 
     def outlook(self) -> Outlook:
-        return self._own.outlook() if self._away else self._remote.outlook()
+        return self._own.outlook() if self._unavailable else self._remote.outlook()
 
     def pause(self, seconds: float) -> None:
         self._remote.pause(seconds)
 
     def recent(self) -> list[float]:
-        return []  # Redis remembers; without it, the silence after a start makes up for that
+        return []  # Redis keeps them; without it, nothing is sent for a window first
 
     def remember(self, seconds_ago: Sequence[float]) -> None:
-        """Redis remembers."""
+        """Do nothing: Redis keeps them."""
 
     async def aclose(self) -> None:
         await self._remote.aclose()

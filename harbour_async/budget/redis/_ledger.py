@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from harbour_async.budget._alarm import Alarm
-from harbour_async.budget._ledger import MIN_FLIGHT, OnPause, Outlook, guarded
+from harbour_async.budget._ledger import MIN_TRANSIT, OnPause, Outlook, guarded
 from harbour_async.budget._slot import Slot
 from harbour_async.budget.redis._store import RedisStore, Reply
 from harbour_async.errors import HarbourError
@@ -27,8 +27,8 @@ class RedisLedger:
     """Slots of ``store``; see ``LocalLedger`` for the promise.
 
     A slot is leased for ``attempt`` seconds, the longest that a send may take, plus the time for
-    which it is kept after an answer. Whatever Redis is not told, because it is away or because
-    the holder crashed, ends with the lease: later than necessary, never too early.
+    which it is kept after an answer. A slot that is never settled in Redis, because Redis is
+    unavailable or the holder crashed, ends with its lease: later than necessary, never too early.
     """
 
     per_process = False
@@ -40,10 +40,10 @@ class RedisLedger:
         self._store = store
         self._requests = limit.requests
         self._per = guarded(limit.per)
-        self._lease = attempt + MIN_FLIGHT + self._per
+        self._lease = attempt + MIN_TRANSIT + self._per
         self._max_pause = max_pause
         self._jitter = min(JITTER, limit.per / limit.requests / 4)
-        self._flight = MIN_FLIGHT
+        self._slowest = MIN_TRANSIT
         self._used = 0
         self._next_free_at: float | None = None
         self._returns = 0
@@ -64,10 +64,10 @@ class RedisLedger:
         self._tasks = set()
         self._settling = False
         # A forked child has its parent's counter. The same name would share the parent's slot.
-        me = secrets.token_hex(8)
-        self._names = (f"{me}-{number}" for number in count())
+        process = secrets.token_hex(8)
+        self._names = (f"{process}-{number}" for number in count())
         self._store.connect()
-        self._begin_to_tell()
+        self._start_settling()
 
     def take(self) -> Slot | None:
         return None  # Redis has to be asked, and that takes a while
@@ -96,8 +96,8 @@ class RedisLedger:
             )
         )
         try:
-            # A question on its way cannot be recalled: whoever is cancelled meanwhile lets it
-            # be answered, and gives back what it got.
+            # A command on its way cannot be recalled. If this call is cancelled meanwhile, the
+            # command still runs, and the slot that it took is given back.
             reply = await asyncio.shield(asking)
         except asyncio.CancelledError:
             asking.add_done_callback(lambda _: self._settle(name, 0.0))
@@ -116,49 +116,49 @@ class RedisLedger:
         return first + (turn - 1) // self._requests * self._per
 
     def outlook(self) -> Outlook:
-        """As Redis last told; other processes have gone on since."""
+        """The slots as of the last answer from Redis; other processes may have gone on since."""
         return Outlook(self._used, max(0, self._requests - self._used), self._next_free_at)
 
     def unsent(self, slot: Slot) -> None:
         self._settle(slot.name, 0.0)
 
     def answered(self, slot: Slot) -> None:
-        self._flight = max(self._flight, self._time() - slot.taken_at)
+        self._slowest = max(self._slowest, self._time() - slot.taken_at)
         self._settle(slot.name, self._per)
 
     def abandoned(self, slot: Slot) -> None:
-        self._settle(slot.name, self._flight + self._per)
+        self._settle(slot.name, self._slowest + self._per)
 
     def pause(self, seconds: float) -> None:
-        """Tell the others, as far as Redis can be reached."""
+        """Pause the other processes, too, if Redis can be reached."""
         if not self._closed:
             # Clamped here too: one process must not stop all others for a day.
             self._in_background(_tolerant(self._store.pause(min(seconds, self._max_pause))))
 
     def recent(self) -> list[float]:
-        return []  # Redis remembers
+        return []  # Redis keeps them
 
     def remember(self, seconds_ago: Sequence[float]) -> None:
-        """Redis remembers."""
+        """Do nothing: Redis keeps them."""
 
     def _settle(self, name: str, hold: float) -> None:
         self._settled.append((name, hold))
-        self._begin_to_tell()
+        self._start_settling()
 
-    def _begin_to_tell(self) -> None:
-        # One teller at a time: it also tells what is settled while it waits for Redis.
+    def _start_settling(self) -> None:
+        # One task at a time: it also sends what is settled while it waits for Redis.
         if self._settled and not (self._settling or self._closed or self._loop.is_closed()):
             self._settling = True
-            self._in_background(self._tell())
+            self._in_background(self._send_settled())
 
-    async def _tell(self) -> None:
+    async def _send_settled(self) -> None:
         try:
             while self._settled:
                 holds, self._settled = self._settled, []
                 await _tolerant(self._store.settle(holds))
                 if any(hold == 0.0 for _, hold in holds):
                     self._returns += 1
-                    self._returned.ring()
+                    self._returned.wake()
         finally:
             self._settling = False
 
@@ -169,13 +169,13 @@ class RedisLedger:
         return task
 
     async def aclose(self) -> None:
-        """Tell Redis what there is to tell, and let go of it."""
+        """Send what is still to be settled, and close the client."""
         while not self._closed and self._tasks:
             await asyncio.wait(self._tasks)
-        self._closed = True  # leases end what is settled from now on
+        self._closed = True  # slots that are settled from now on end with their leases
         await self._store.aclose()
 
 
 async def _tolerant(work: Coroutine[Any, Any, None]) -> None:
-    with contextlib.suppress(HarbourError):  # the lease ends what Redis does not know to be over
+    with contextlib.suppress(HarbourError):  # a slot that is not settled ends with its lease
         await work

@@ -1,8 +1,8 @@
 """The slots of many processes, kept in Redis or Valkey (5 or later). The only user of redis-py.
 
 Why not `limits` and its moving window: its entries are bare timestamps in a list, taken from each
-client's clock when the request is *permitted*. Nothing names an entry, so none can be moved to the
-time of its answer, and that is the whole promise. Two sorted sets can do it:
+client's clock when the request is *permitted*. They have no names, so none can be moved to the time
+of its answer, and the promise depends on that. Two sorted sets can do it:
 
 - ``sent``: requests in flight, by the time at which their lease ends (a holder that crashed never
   answers, and its slot comes back then);
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
 
-PATIENCE = 2.0
+ANSWER_TIMEOUT = 2.0
 """Seconds to wait for Redis, when connecting and for each answer."""
 
-_PARENTS: list[object] = []
-"""Clients that a forked child was born with."""
+_INHERITED: list[object] = []
+"""Clients of the parent process, which a forked child must not close."""
 
 _COMMON = """
 local sent, cooling, pause = KEYS[1], KEYS[2], KEYS[3]
@@ -94,7 +94,7 @@ end
 
 
 class Reply(NamedTuple):
-    """What ``take`` heard. Durations are seconds from then; ``next_free`` None: not known yet."""
+    """The answer to ``take``. Durations are seconds; ``next_free`` is None if it is not known."""
 
     granted: bool
     used: int
@@ -114,15 +114,15 @@ class RedisStore:
         self._refusals = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
         self._failures = (redis.RedisError, OSError, TimeoutError)
         self._made_in = os.getpid()
-        self._use(self._new_client())  # opens nothing yet, but finds out whether the URL is one
+        self._use(self._new_client())  # connects to nothing yet, but checks the URL
 
     def connect(self) -> None:
         """Go on with new connections: those of the last event loop cannot be used in this one."""
         if self._made_in != os.getpid():
             # A forked child must not close its copies of the parent's connections. That would
             # take them out of the epoll set, which both processes share, and the parent would
-            # never hear from Redis again. So keep them.
-            _PARENTS.append(self._client)
+            # never get another answer from Redis. So keep them.
+            _INHERITED.append(self._client)
             self._made_in = os.getpid()
         self._use(self._new_client())
 
@@ -137,8 +137,8 @@ class RedisStore:
         try:
             client: Redis = redis.asyncio.Redis.from_url(
                 self._url,
-                socket_timeout=PATIENCE,
-                socket_connect_timeout=PATIENCE,
+                socket_timeout=ANSWER_TIMEOUT,
+                socket_connect_timeout=ANSWER_TIMEOUT,
                 # Once, for a kept connection that turns out dead; the session retries the rest.
                 retry=redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 1),
             )
@@ -151,9 +151,9 @@ class RedisStore:
         return client
 
     async def take(self, name: str, *, requests: int, lease: float, max_pause: float) -> Reply:
-        """Take a slot if one is free and nobody paused. Asking twice for one name takes one.
+        """Take a slot if one is free and no pause lasts. Asking twice for one name takes one slot.
 
-        A pause longer than ``max_pause`` seconds is shortened to that, for everybody.
+        A pause longer than ``max_pause`` seconds is shortened to that, for all processes.
         """
         answer = await self._run(self._take, [requests, _micros(lease), name, _millis(max_pause)])
         granted, used, next_free, paused = answer
@@ -164,7 +164,7 @@ class RedisStore:
         await self._run(self._settle, [part for name, s in holds for part in (name, _micros(s))])
 
     async def pause(self, seconds: float) -> None:
-        """Nobody takes a slot for so long; a longer pause stands."""
+        """Let no process take a slot for so many seconds; a longer pause stands."""
         await self._run(self._pause, [_millis(seconds)])
 
     async def aclose(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import NamedTuple
 
 from harbour_async.errors import ConfigurationError
 
@@ -13,15 +12,8 @@ _LAG = 60.0
 """Seconds that a loop's clock may be behind: uvloop reads the time once in each turn."""
 
 
-class Move(NamedTuple):
-    """``shift`` seconds turn a time of the last loop into one of the new loop."""
-
-    shift: float
-    forked: bool
-
-
-class Home:
-    """One event loop at a time. Another one can follow when the last one is closed."""
+class LoopBinding:
+    """Binds a budget to one event loop at a time. Another can follow when that one is closed."""
 
     __slots__ = ("_monotonic", "_pid", "loop")
 
@@ -30,12 +22,15 @@ class Home:
         self._pid = os.getpid()
         self._monotonic = False
 
-    def is_here(self, loop: asyncio.AbstractEventLoop) -> bool:
+    def holds_for(self, loop: asyncio.AbstractEventLoop) -> bool:
         # A forked child can run the loop object of its parent, so the loop alone is not enough.
         return loop is self.loop and os.getpid() == self._pid
 
-    def move(self, loop: asyncio.AbstractEventLoop) -> Move:
-        """Go on in ``loop``. Raises ConfigurationError while the last loop is still open."""
+    def bind(self, loop: asyncio.AbstractEventLoop) -> float:
+        """Go on in ``loop``; the seconds that turn a time of the last loop into one of this loop.
+
+        Raises ConfigurationError while the last loop is still open.
+        """
         last, forked = self.loop, os.getpid() != self._pid
         if last is not None and not forked and not last.is_closed():
             raise ConfigurationError(
@@ -49,9 +44,9 @@ class Home:
         same_clock = last is None or (monotonic and self._monotonic)
         shift = 0.0 if same_clock or last is None else loop.time() - last.time()
         self.loop, self._pid, self._monotonic = loop, os.getpid(), monotonic
-        return Move(shift, forked)
+        return shift
 
 
 def _tells_monotonic(loop: asyncio.AbstractEventLoop) -> bool:
-    told = loop.time()  # first: the true time never is before it
-    return 0.0 <= time.monotonic() - told < _LAG
+    loop_time = loop.time()  # read first, so that the true time is never earlier
+    return 0.0 <= time.monotonic() - loop_time < _LAG

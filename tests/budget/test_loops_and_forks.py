@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from harbour_async.budget import Budget, RedisBudget, Slot
-from harbour_async.budget._home import Home
+from harbour_async.budget._binding import LoopBinding
 from harbour_async.errors import ConfigurationError
 from harbour_async.settings import RateLimit
 from tests.budget.forks import in_a_fork
@@ -22,7 +22,7 @@ SLOW = RateLimit(3, per=60.0, burst=3)
 
 
 async def use(budget: Budget, times: int = 1) -> float:
-    """Send ``count`` times; the time of the last grant."""
+    """Send so many times; the time of the last grant."""
     for _ in range(times):
         (await budget.acquire()).answered()
     return asyncio.get_running_loop().time()
@@ -80,7 +80,7 @@ def test_sends_count_also_where_the_clocks_of_two_loops_differ() -> None:
     assert run(lambda: use(budget)) == pytest.approx(60.0, abs=0.1)
 
 
-def test_the_limit_holds_over_many_loops_of_two_makes() -> None:
+def test_the_limit_holds_over_many_loops_of_asyncio_and_uvloop() -> None:
     limit = RateLimit(5, per=0.2, burst=5)
     budget = Budget(limit)
     arrivals: list[float] = []
@@ -99,7 +99,7 @@ def test_the_limit_holds_over_many_loops_of_two_makes() -> None:
     assert len(arrivals) == 24
 
 
-def test_a_request_in_flight_when_its_loop_closed_counts_as_aborted() -> None:
+def test_a_request_in_flight_when_its_loop_closes_counts_as_abandoned() -> None:
     budget = Budget(SLOW)
 
     async def leave() -> None:
@@ -112,7 +112,7 @@ def test_a_request_in_flight_when_its_loop_closed_counts_as_aborted() -> None:
     async def main() -> None:
         await use(budget)
         assert budget.snapshot().used == 3
-        slots[0].unsent()  # too late to say so
+        slots[0].unsent()  # too late: the slot is abandoned already
         assert budget.snapshot().used == 3
         await asyncio.sleep(60.1)
         assert budget.snapshot().used == 1  # it was allowed a second to arrive
@@ -162,10 +162,10 @@ def test_a_closed_budget_stays_closed_in_the_next_loop() -> None:
 
 
 def test_loops_with_the_same_clock_need_no_shift() -> None:
-    home = Home()
+    binding = LoopBinding()
     for make in (asyncio.new_event_loop, uvloop.new_event_loop, asyncio.new_event_loop):
         loop = make()
-        assert home.move(loop).shift == 0.0
+        assert binding.bind(loop) == 0.0
         loop.close()
 
 
@@ -209,7 +209,7 @@ def test_a_forked_child_is_warned_once_that_limits_are_per_process(used_before: 
         assert "RedisBudget" in message
 
     in_a_fork(check)
-    assert warned(budget) == []  # in the parent all is as it was
+    assert warned(budget) == []  # the parent is not warned
 
 
 def test_a_forked_child_may_use_a_budget_whose_loop_is_open_in_the_parent() -> None:
@@ -219,7 +219,7 @@ def test_a_forked_child_may_use_a_budget_whose_loop_is_open_in_the_parent() -> N
 
     def check() -> None:
         assert len(warned(Budget())) == 1  # one made in the child has its own limit as well
-        assert len(warned(Budget())) == 0  # said once
+        assert len(warned(Budget())) == 0  # warned once
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             asyncio.run(use(budget))
