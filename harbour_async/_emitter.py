@@ -59,27 +59,27 @@ def _is_async(listener: Listener) -> bool:
 class Emitter:
     """The stream of events of one session and its views.
 
-    Logging always listens. What costs something on each call is done only where somebody would
-    hear it, which is found out once a call.
+    Logging is always one of the listeners. Events of each call and attempt are made only if there
+    is a listener for them, which is checked once a call.
     """
 
     def __init__(self, given: Sequence[Listener], address: str, port: int) -> None:
         self.address = address
         self.port = port
-        self._given = tuple(given)
-        self.all: tuple[Listener, ...] = (_logging.log, *self._given)
+        self._users = tuple(given)
+        self.all: tuple[Listener, ...] = (_logging.log, *self._users)
         self._reported: list[Listener] = []
 
     def begin(self, method: str, template: str, lane: Priority) -> CallEvents:
         """The events of one call."""
-        audience = self.all if _logging.wants_each_call() else self._given
-        return CallEvents(self, audience, (next(_call_ids), method, template, lane))
+        listening = self.all if _logging.wants_each_call() else self._users
+        return CallEvents(self, listening, (next(_call_ids), method, template, lane))
 
-    def emit(self, audience: Sequence[Listener], event: Event) -> None:
-        for listener in audience:
+    def emit(self, to: Sequence[Listener], event: Event) -> None:
+        for listener in to:
             try:
                 listener(event)
-            # A CancelledError that no task was given would end the call like a real one.
+            # A listener that raises CancelledError would end the call as a real cancellation does.
             except (Exception, asyncio.CancelledError):
                 self._report(listener)
 
@@ -94,15 +94,15 @@ class Emitter:
 class CallEvents:
     """The events of one call; a context manager around all of it.
 
-    ``status`` is that of the last answer, for whoever gets one to say.
+    ``status`` is that of the last answer; the code that reads an answer sets it.
     """
 
     __slots__ = (
         "_attempt",
-        "_audience",
         "_began",
         "_emitter",
         "_facts",
+        "_listeners",
         "_loop",
         "_waited",
         "_waits_since",
@@ -110,11 +110,11 @@ class CallEvents:
     )
 
     def __init__(
-        self, emitter: Emitter, audience: Sequence[Listener], facts: tuple[int, str, str, Priority]
+        self, emitter: Emitter, to: Sequence[Listener], facts: tuple[int, str, str, Priority]
     ) -> None:
         self.status: int | None = None
         self._emitter = emitter
-        self._audience = audience
+        self._listeners = to
         self._facts = facts
         self._loop = asyncio.get_running_loop()
         self._attempt = 0
@@ -122,7 +122,7 @@ class CallEvents:
         self._waits_since: float | None = None
 
     def __enter__(self) -> Self:
-        if self._audience:
+        if self._listeners:
             self._began = self._loop.time()
             self._emit(CallStarted(*self._facts))
         return self
@@ -133,7 +133,7 @@ class CallEvents:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._audience:
+        if not self._listeners:
             return
         self.has_its_turn()  # or gave up waiting for it
         self._emit(
@@ -148,12 +148,12 @@ class CallEvents:
         )
 
     def waits(self) -> None:
-        """It begins to wait for the budget."""
-        if self._audience:
+        """The call begins to wait for the budget."""
+        if self._listeners:
             self._waits_since = self._loop.time()
 
     def has_its_turn(self) -> float:
-        """The seconds that it waited for the budget."""
+        """The wait for the budget has ended; its seconds."""
         if self._waits_since is None:
             return 0.0
         wait, self._waits_since = self._since(self._waits_since), None
@@ -164,7 +164,7 @@ class CallEvents:
         """Begin one attempt, which waited ``wait`` seconds for its turn; a context around it."""
         self.status = None
         self._attempt += 1
-        if not self._audience:
+        if not self._listeners:
             return _NOTHING
         self._emit(
             AttemptStarted(
@@ -183,7 +183,7 @@ class CallEvents:
         self._emitter.emit(self._emitter.all, event)
 
     def retries(self, error: Exception, delay: float) -> None:
-        """It will be sent again because of ``error``, after ``delay`` seconds."""
+        """The request will be sent again because of ``error``, after ``delay`` seconds."""
         why = (_status(error), type(error).__name__)
         event = RetryScheduled(*self._facts, self._attempt, *why, delay)
         self._emitter.emit(self._emitter.all, event)
@@ -203,10 +203,10 @@ class CallEvents:
         )
 
     def _emit(self, event: Event) -> None:
-        self._emitter.emit(self._audience, event)
+        self._emitter.emit(self._listeners, event)
 
     def _since(self, moment: float) -> float:
-        # A call that nobody awaits any more may be ended by the garbage collector, after its loop.
+        # The garbage collector may end a dropped call after its loop was closed.
         return 0.0 if self._loop.is_closed() else self._loop.time() - moment
 
 
@@ -233,7 +233,7 @@ def _status(error: BaseException | None) -> int | None:
 
 
 def _name(error: BaseException | None) -> str | None:
-    """The error's class; None for one that the caller does not get to see."""
+    """The name of the error's class; None for an error that is not raised to the user."""
     if error is None or isinstance(error, AlreadyDeletedError):
         return None
     return type(error).__name__

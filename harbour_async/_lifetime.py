@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from harbour_async._wire import Request
     from harbour_async.settings import Priority
 
-_PATIENCE = 1.0
-"""Seconds for calls to end once they were woken; only code of the caller's can take long."""
+_END_TIMEOUT = 1.0
+"""Seconds that woken calls get to end. Only code of the user can make one take longer."""
 
 
 class Call:
@@ -51,7 +51,7 @@ class Call:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the call began."""
         return asyncio.get_running_loop().time() - self.began
 
     @property
@@ -91,7 +91,7 @@ class Lifetime:
 
     @property
     def abandoned(self) -> bool:
-        """Whether connections would be left open if nobody could use the session any more."""
+        """Whether connections stay open if the session is dropped now."""
         return self.transport.opened and not self.closed
 
     def check_open(self) -> None:
@@ -99,14 +99,14 @@ class Lifetime:
             raise SessionClosedError("this HarbourSession is closed: make a new one")
 
     def claim(self) -> None:
-        """Raises SessionClosedError, or ConfigurationError in a foreign event loop."""
+        """Raise SessionClosedError, or ConfigurationError in a second event loop."""
         self.check_open()
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move_to(loop)
 
     def enter(self, call: Call) -> None:
-        """A call begins; raises what ``claim`` raises."""
+        """Begin a call; raises what ``claim`` raises."""
         self.claim()
         self._calls.add(call)
 
@@ -116,7 +116,7 @@ class Lifetime:
             self._idle.set_result(None)
 
     async def pause(self, seconds: float, early: asyncio.Future[None] | None = None) -> None:
-        """Sleep between calls, until ``early`` is done at the longest.
+        """Sleep between calls; ``early`` ends the sleep when it is done.
 
         Raises SessionClosedError as soon as the session is closed.
         """
@@ -139,7 +139,7 @@ class Lifetime:
                 "session for each loop, inside the function that asyncio.run() is given"
             )
         if self._loop is not None:
-            # asyncio warns of sockets that were open when their loop was closed, and rightly.
+            # asyncio warns of sockets that were open when their loop was closed. It is right to.
             self.transport.abandon()
             self._calls.clear()
             self._pauses.clear()
@@ -165,7 +165,7 @@ class Lifetime:
                 await self._until_idle(grace)
         finally:
             self._wake(lambda _: True)
-            await self._until_idle(_PATIENCE)
+            await self._until_idle(_END_TIMEOUT)
             await self.transport.aclose()
 
     def _wake(self, which: Callable[[Call], bool]) -> None:

@@ -1,4 +1,4 @@
-"""What a walk can say about itself."""
+"""The report of a walk."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from attrs import frozen
 
 @frozen
 class PagingReport:
-    """The account of one walk, as far as it has come.
+    """What one walk has done so far.
 
     requests: everything sent, prefetched pages that had to be dropped included.
     pages: answers that brought something new.
-    yielded: records given, invalid ones that ``on_invalid`` kept included.
-    invalid: records that broke a rule of the wire, whatever ``on_invalid`` made of them.
-    duplicates_dropped: records seen again and not given again, as in overlaps.
+    yielded: records yielded, invalid ones that ``on_invalid`` kept included.
+    invalid: records that broke a rule of the wire, whatever ``on_invalid`` did with them.
+    duplicates_dropped: records that came again, as in overlaps, and were not yielded again.
     gaps_repaired: places where records could have been skipped, and were read again.
-    total_first, total_last: what the first and the last answer said the listing holds.
+    total_first, total_last: the ``total`` of the first and of the last answer.
     complete: True only once the walk has ended and is proved (docs/completeness.md).
     reason: why it is not complete, else None.
     assumed: what had to be assumed of the server beyond the two assumptions that every proof

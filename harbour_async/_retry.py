@@ -27,11 +27,11 @@ from harbour_async.settings import Retry
 T = TypeVar("T")
 
 OnRetry = Callable[[Exception, float], None]
-"""Told what failed, and in how many seconds that is tried again."""
+"""Called with the failure, and the seconds after which the request is sent again."""
 
 # 5xx above 511 are those of gateways and CDNs, which have no standard.
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504, *range(520, 525), 527, 529, 530}
-# The request may have been carried out, and its answer was lost by a gateway or by a fault after.
+# The request may have been carried out: the answer was lost by a gateway or by a later fault.
 _ANSWER_LOST = {500, 502, 504, 520, 522, 524, 527}
 
 
@@ -50,21 +50,21 @@ async def retried(
     closed: Callable[[], bool] = lambda: False,
     on_retry: OnRetry = lambda error, delay: None,  # noqa: ARG005
 ) -> T:
-    """Go on after an attempt failed with ``first``, until one succeeds or there is no point.
+    """Go on after an attempt failed with ``first``, until one succeeds or none may follow.
 
     Raises the last error. ``deadline`` is in the loop's time: a wait that would pass it is not
-    begun. ``pause`` is told the seconds for which a 429 stops the session, and answers for how
-    many it does; the next ``attempt`` has to respect that. Nothing is begun once ``closed``.
+    begun. ``pause`` gets the seconds for which a 429 asks the session to pause, and returns for how
+    many it does; the next ``attempt`` has to respect that. Once ``closed()``, none is begun.
     """
-    failures = [first]  # backoff is told of it as attempt one
-    del first  # or its traceback and this frame would keep each other
-    judge = _Judge(method, policy, deadline, pause, closed, on_retry)
+    failures = [first]  # the first attempt that backoff sees
+    del first  # otherwise its traceback and this frame would keep each other alive
+    retries = _Retries(method, policy, deadline, pause, closed, on_retry)
 
     @backoff.on_exception(
         backoff.runtime,
         HarbourError,
-        value=judge.wait,
-        giveup=judge.gives_up,
+        value=retries.wait,
+        giveup=retries.gives_up,
         max_tries=policy.attempts,
         jitter=None,  # backoff's own would undercut Retry-After
         logger=None,
@@ -77,13 +77,15 @@ async def retried(
     try:
         return await attempts()
     except NotFoundError as error:
-        if method == "DELETE" and judge.answer_lost:
+        if method == "DELETE" and retries.answer_lost:
             raise AlreadyDeletedError("was not found after an answer had been lost") from error
         raise
 
 
 @define(eq=False)
-class _Judge:
+class _Retries:
+    """Decides whether a request is sent again, and after how many seconds."""
+
     method: str
     policy: Retry
     deadline: float | None
@@ -96,7 +98,7 @@ class _Judge:
     held: float = 0.0
 
     def gives_up(self, error: Exception) -> bool:
-        """Whether this failure is final; decides the wait before the next attempt on the way."""
+        """Whether this failure is final; also sets the wait before the next attempt."""
         doublings = min(self.attempt, 64)  # a float ends at 1,023
         ceiling = min(self.policy.max_delay, self.policy.base_delay * 2.0**doublings)
         self.attempt += 1
@@ -121,8 +123,9 @@ class _Judge:
 
     def wait(self, error: Exception) -> float:
         self.on_retry(error, self.delay)
-        # After a 429 the budget holds every sender back, this one too, and in its place in the
-        # line; but no longer than its own cap. (Its clock has gone on a little meanwhile.)
+        # After a 429 the budget pauses all calls, and this one keeps its place among them. So do
+        # not wait here, too, unless the budget pauses for less. (It has paused for a moment
+        # already: hence the 0.01.)
         held = isinstance(error, RateLimitError) and self.held >= self.delay - 0.01
         return 0.0 if held else self.delay
 

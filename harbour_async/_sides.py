@@ -30,7 +30,7 @@ Key = Callable[[Any], Hashable]
 
 _ID_FIELDS = ("event_id", "verification_id", "webhook_id")  # an event has its webhook's id as well
 _IN_MEMORY = (list, set, dict, deque, KeysView, ValuesView, ItemsView)
-_BREATH = 1000  # items of a blocking source between two turns of the event loop
+_YIELD_EVERY = 1000  # items of a blocking source between two turns of the event loop
 
 
 def record_id(item: Any) -> Hashable:
@@ -94,7 +94,7 @@ class Side:
             # A container in memory may be changed while it is read, so take a snapshot.
             if isinstance(source, _IN_MEMORY):
                 source = list(source)
-            self._items = aiter(source) if isinstance(source, AsyncIterable) else _lifted(source)
+            self._items = aiter(source) if isinstance(source, AsyncIterable) else _as_async(source)
         return self._items
 
     def _check(self, key: Hashable) -> None:
@@ -190,7 +190,7 @@ class Remote(Side):
         if not isinstance(item, InvalidRecord):
             return True
         self._invalid += 1
-        # Nor is it known which key a user's function would give.
+        # With a key function the key of an invalid record is not known.
         known = self._by_id and item.record_id is not None
         self._invalid_with_id += known
         return known
@@ -200,7 +200,7 @@ class Remote(Side):
 
 
 def _check_kinds(remote: Hashable, local: Hashable) -> None:
-    # Text never equals anything else, so every record would be missing and every row extra.
+    # A str equals no other type, so every record would be missing and every row extra.
     if isinstance(remote, str) != isinstance(local, str):
         raise ConfigurationError(
             f"key: remote keys are {type(remote).__name__}, local ones {type(local).__name__}, "
@@ -218,10 +218,10 @@ def before(one: Any, other: Any) -> bool:
         ) from None
 
 
-async def _lifted(source: Iterable[Any]) -> AsyncIterator[Any]:
-    """A blocking source as an asynchronous one that lets other tasks run now and then."""
+async def _as_async(source: Iterable[Any]) -> AsyncIterator[Any]:
+    """A blocking source as an asynchronous one, which lets other tasks run in between."""
     items: Iterator[Any] = iter(source)
     for number, item in enumerate(items, 1):
         yield item
-        if number % _BREATH == 0:
+        if number % _YIELD_EVERY == 0:
             await asyncio.sleep(0)

@@ -7,7 +7,7 @@
     ├── SessionClosedError                  used after ``aclose()``, or closed meanwhile
     ├── APIConnectionError                  no answer
     │   └── APITimeoutError (TimeoutError)  no answer in time (one attempt)
-    ├── APIStatusError                      the API said no
+    ├── APIStatusError                      the API answered with an error
     │   ├── BadRequestError           400
     │   ├── AuthenticationError       401
     │   ├── PermissionDeniedError     403
@@ -66,18 +66,18 @@ class HarbourError(Exception):
     resume_token: str | None = None
     """Where to go on, if the error ended a walk: ``list(resume=error.resume_token)``."""
 
-    _joint = ": "
+    _separator = ": "
 
     def __str__(self) -> str:
-        said = super().__str__()
+        message = super().__str__()
         if self.request is None:
-            return said
+            return message
         attempts = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"{self.request}{self._joint}{said}{attempts}"
+        return f"{self.request}{self._separator}{message}{attempts}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions are pickled by calling the class with `args`, which keyword-only
-        # constructors do not survive; attributes carry the facts instead.
+        # By default an exception is pickled as a call of its class with `args`, which fails for
+        # keyword-only constructors. So the attributes are pickled instead.
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -106,7 +106,7 @@ class SessionClosedError(HarbourError):
 class APIConnectionError(HarbourError):
     """The request got no answer: the connection could not be made, or was lost.
 
-    ``sent`` is False if the request certainly never left, in any of its attempts. ``final`` is
+    ``sent`` is False if certainly no attempt sent the request. ``final`` is
     True where trying again cannot help: a certificate that is not trusted, a proxy that refuses.
     """
 
@@ -130,7 +130,7 @@ class APIStatusError(HarbourError):
     characters.
     """
 
-    _joint = " "
+    _separator = " "
 
     def __init__(
         self,
@@ -165,9 +165,9 @@ class APIStatusError(HarbourError):
         self.body = body
 
 
-def _shown(said: object) -> str:
-    """What a server said, on one line that a log can take."""
-    text = "" if said is None else str(said)
+def _shown(value: object) -> str:
+    """A text of the server on one line, cut and without control characters."""
+    text = "" if value is None else str(value)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
@@ -225,10 +225,10 @@ class DecodeError(HarbourError):
         self.path = path
 
     def __str__(self) -> str:
-        said = super().__str__()
+        message = super().__str__()
         if self.size is None:
-            return said
-        return f"{said} (the body is {self.content_type or 'of no type'}, {self.size} bytes)"
+            return message
+        return f"{message} (the body is {self.content_type or 'of no type'}, {self.size} bytes)"
 
 
 class ResponseTooLargeError(HarbourError):
@@ -244,7 +244,7 @@ class ResponseTooLargeError(HarbourError):
 
 
 class DeadlineExceededError(HarbourError, TimeoutError):
-    """The whole call could not be, or certainly cannot be, finished in its time.
+    """The whole call did not finish in its time, or certainly could not.
 
     ``sent`` is False if the request certainly did not reach the API, or was turned away by it.
     ``last_status`` is the status of a verification that ``wait_for`` saw last, and None elsewhere;

@@ -1,9 +1,9 @@
 """The records of the API: every field of the guide under its own name.
 
 Only the id is certain to be there; anything else the server left out or sent as null is None.
-Datetimes are aware and in UTC. Enums are open: a value this version does not know stays the
-string it is. ``extra`` keeps fields the guide does not name. Records are equal if everything in
-them is, and hash by their id, so that they can be members of sets although they hold dicts.
+Datetimes are aware and in UTC. Enums are open: a value that this version does not know stays a
+string. ``extra`` keeps fields that the guide does not name. Records are equal if all their fields
+are equal, and hash by their id, so that they can be in sets although they hold dicts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Count = Annotated[int, "never negative"]
 
 
 class VerificationStatus(StrEnum):
-    """Guide: "Verification status enums"."""
+    """How far a verification has come. Guide: "Verification status enums"."""
 
     STARTED = "started"
     CANCELLED = "cancelled"
@@ -34,9 +34,9 @@ class VerificationStatus(StrEnum):
 
 
 class VerificationResult(StrEnum):
-    """Guide: "Verification result enums".
+    """How a verification ended. Guide: "Verification result enums".
 
-    To be read in the context of the check: a drug panel is ``VERIFIED`` if it was negative.
+    Its meaning depends on the check: a drug panel is ``VERIFIED`` if it was negative.
     """
 
     PENDING = "pending"
@@ -45,14 +45,14 @@ class VerificationResult(StrEnum):
 
 
 class VerificationSubStatus(StrEnum):
-    """Guide: "Verification sub status enums" (criminal record checks only)."""
+    """The level of a criminal record check. Guide: "Verification sub status enums"."""
 
     COUNTY_LEVEL_CHECK = "county_level_check"
     NATIONAL_LEVEL_CHECK = "national_level_check"
 
 
 class VerificationType(StrEnum):
-    """Guide: "Verification type enums"."""
+    """What is checked. Guide: "Verification type enums"."""
 
     ENHANCED_IDENTITY_VERIFICATION = "enhanced_identity_verification"
     US_CRIMINAL_RECORD_CHECK = "us_criminal_record_check"
@@ -61,7 +61,7 @@ class VerificationType(StrEnum):
 
 
 class VerificationSubtype(StrEnum):
-    """Guide: "Verification subtype enums"."""
+    """What is checked, in more detail. Guide: "Verification subtype enums"."""
 
     SINGLE_STATE_COUNTY_RECORD_CHECK_RESULT = "single_state_county_record_check_result"
     ALL_STATE_COUNTY_RECORD_CHECK_RESULT = "all_state_county_record_check_result"
@@ -69,7 +69,7 @@ class VerificationSubtype(StrEnum):
 
 
 class VerificationTier(StrEnum):
-    """Guide: "Verification tier enums"; what each covers is in ``harbour_async.catalog``."""
+    """How much is checked; see ``harbour_async.catalog``. Guide: "Verification tier enums"."""
 
     REQUEST_US_CRIMINAL_RECORD_CHECK_TIER_1 = "request_us_criminal_record_check_tier_1"
     REQUEST_US_CRIMINAL_RECORD_CHECK_TIER_2 = "request_us_criminal_record_check_tier_2"
@@ -81,7 +81,7 @@ class VerificationTier(StrEnum):
 
 
 class WebhookEventType(StrEnum):
-    """Guide: "Webhook event type enums"."""
+    """What a webhook delivers. Guide: "Webhook event type enums"."""
 
     VERIFICATION = "verification"
     AGREEMENT_VIEWED = "agreement.viewed"
@@ -170,7 +170,13 @@ class Webhook(Record):
 @view
 @frozen(field_transformer=_hash_by_id)
 class WebhookEvent(Record):
-    """One event of a webhook (guide: "List webhook events", "Get webhook event")."""
+    """One event of a webhook (guide: "List webhook events", "Get webhook event").
+
+    webhook_id: the webhook's id.
+    event_id: the event's id.
+    event_datetime: when it happened.
+    extra: fields that the guide does not name.
+    """
 
     webhook_id: Id
     event_id: Id | None = None
@@ -181,7 +187,12 @@ class WebhookEvent(Record):
 @view
 @frozen(field_transformer=_hash_by_id)
 class VerificationReceipt(Record):
-    """The answer to a deletion (guide: "Delete verification")."""
+    """The answer to a deletion (guide: "Delete verification").
+
+    verification_id: the verification that was deleted.
+    event_datetime: when; None if the answer had no body, or was lost.
+    extra: fields that the guide does not name.
+    """
 
     verification_id: Id
     event_datetime: datetime | None = None
@@ -191,7 +202,12 @@ class VerificationReceipt(Record):
 @view
 @frozen(field_transformer=_hash_by_id)
 class WebhookReceipt(Record):
-    """The answer to a change (guide: "Create webhook", "Update webhook", "Delete webhook")."""
+    """The answer to a change (guide: "Create webhook", "Update webhook", "Delete webhook").
+
+    webhook_id: the webhook that was created, updated or deleted.
+    event_datetime: when; None if the answer had no body, or was lost.
+    extra: fields that the guide does not name.
+    """
 
     webhook_id: Id
     event_datetime: datetime | None = None
@@ -204,7 +220,7 @@ class InvalidRecord:
 
     raw: its JSON text as it came; kept out of the ``repr``, for it is personal data.
     error: the ``DecodeError`` that names the place (``$.items[3].is_scan``).
-    record_id, created_at: what could be read of them, else None.
+    record_id, created_at: its id and date if they could be read, else None.
     """
 
     raw: bytes = field(repr=False)
@@ -218,7 +234,19 @@ class Page(Generic[T]):
     """One page of a listing (guide: "List verifications", "Response Body").
 
     It can be iterated, counted (``len(page)``) and indexed (``page[0]``, ``page[:5]``) as its
-    ``items`` can, so a page without any is false.
+    ``items`` can, so a page without items is false.
+
+    ::
+
+        page = await harbour.verifications.page(1, size=20)
+        print(f"{len(page)} of {page.total}", [v.verification_id for v in page])
+
+    items: the records.
+    total: how many records the listing has.
+    page: the number of this page, from 1.
+    size: how many records a page has at most.
+    pages: how many pages the listing has.
+    extra: fields that the guide does not name.
     """
 
     items: list[T] = field(hash=False)
@@ -242,8 +270,8 @@ class Page(Generic[T]):
         return self.items[index]
 
     def keys(self) -> NoReturn:
-        """Not there; raises TypeError. Without it ``dict(page)`` of an empty page would be {}.
+        """Raise TypeError. Without this method ``dict(page)`` of an empty page would be {}.
 
-        FastAPI makes such a dict of anything it does not know, and would answer it.
+        FastAPI makes such a dict of any object that it does not know, and would answer with it.
         """
         raise TypeError("a Page is not a mapping: to_dict(page) makes a dict of it")

@@ -54,13 +54,13 @@ class HarbourSession:
     timeout: ``5`` is ``Timeout(total=5)``, in seconds, or a timedelta; None for no bound.
     network: proxy, TLS, hosts without TLS.
     budget: one that is shared with other sessions of the same key; it stays open when this session
-    closes. Without it the session makes its own of ``rate_limit``.
+    closes. Without one the session makes its own from ``rate_limit``.
     max_connections: size of the pool. POSTs go over fresh connections, beside it.
     max_response_bytes: an answer that is larger, decompressed, is a ResponseTooLargeError.
     read_only: refuse everything that is not a GET, before it is sent.
     on_event: a function, or several, called with each event of each call (harbour_async.events), in
     the event loop, so they must not block. One that raises is logged once, and breaks no call.
-    trace_configs: aiohttp's; they see queries, which hold personal data.
+    trace_configs: aiohttp.TraceConfig objects; they see queries, which hold personal data.
     user_agent: replaces "harbour-async/" and the version.
 
     Raises ConfigurationError for settings that cannot work. Nothing is opened before the first
@@ -91,9 +91,9 @@ class HarbourSession:
         user_agent: str | None = None,
     ) -> None:
         keys = Keys(api_key)
-        del api_key  # what is raised below has this frame in its traceback
+        del api_key  # errors raised below have this frame in their tracebacks
         keys.check()
-        limit, tries, patience = as_rate_limit(rate_limit), as_retry(retry), as_timeout(timeout)
+        limit, policy, bounds = as_rate_limit(rate_limit), as_retry(retry), as_timeout(timeout)
         _check("network", network, Network)
         _check("read_only", read_only, bool)
         _logging.use_environment()
@@ -113,9 +113,9 @@ class HarbourSession:
                 raise ConfigurationError("give rate_limit or budget: a budget has its own limit")
         self._view_of: HarbourSession | None = None
         self._owns_budget = budget is None
-        # What the budget pauses for after a 429 is what a call is ready to wait for.
+        # After a 429 the budget pauses no longer than a call would wait.
         self.budget = budget or Budget(
-            limit, connections=max_connections, max_pause=tries.max_retry_after
+            limit, connections=max_connections, max_pause=policy.max_retry_after
         )
         self._life = Lifetime(transport)
         self._wire_up(
@@ -124,13 +124,13 @@ class HarbourSession:
                 budget=self.budget,
                 keys=keys,
                 emitter=emitter,
-                timeout=patience,
-                retry=tries,
+                timeout=bounds,
+                retry=policy,
                 read_only=read_only,
             ),
             {},
         )
-        self._warned = False  # last: nobody misses a session that could not be made
+        self._warned = False  # set last, as a session that could not be made must not warn
 
     def _wire_up(self, caller: Caller, spellings: dict[tuple[str, str], str]) -> None:
         self._caller = caller
@@ -200,8 +200,8 @@ class HarbourSession:
         priority: the lane, INTERACTIVE by default.
         timeout: seconds or a timedelta for the whole call, None for none.
 
-        Raises ConfigurationError for a path that leads elsewhere, APIStatusError for an answer
-        other than 2xx, and what every call raises. A DELETE whose answer was lost, and whose
+        Raises ConfigurationError for a path that is not below the base URL, APIStatusError for an
+        answer other than 2xx, and what every call raises. A DELETE whose answer was lost, and whose
         repetition finds nothing any more, counts as deleted: its Response has status 404.
         """
         request = _wire.Request(
@@ -234,9 +234,9 @@ class HarbourSession:
     async def aclose(self, *, grace: Seconds | None = None) -> None:
         """Close the connections; closing twice is fine, using the session afterwards is not.
 
-        Whoever waits for a budget, a pause, a connection or an answer gets SessionClosedError now.
-        With ``grace``, in seconds, requests of which bytes may have left may finish first, for
-        that long; what has not begun is refused at once. A budget that was given stays open.
+        Calls that wait for a budget, a pause, a connection or an answer raise SessionClosedError
+        now. With ``grace``, in seconds, requests of which bytes may have left may finish first, for
+        that long; calls that have sent nothing are refused at once. A shared budget stays open.
 
         Raises ConfigurationError on a view, and in an event loop other than the session's.
         """
@@ -283,7 +283,7 @@ class HarbourSession:
             source=self,
             stacklevel=2,
         )
-        self._life.transport.abandon()  # or aiohttp would warn of each part of it as well
+        self._life.transport.abandon()  # otherwise aiohttp warns of each part of it, too
 
 
 def _gone(error: AlreadyDeletedError, elapsed: float) -> Response:

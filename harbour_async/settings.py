@@ -72,13 +72,13 @@ class Priority(enum.StrEnum):
     BULK = "bulk"
 
 
-def _fitting_burst(requests: object) -> int:
-    # It is worked out before anything is validated.
+def _default_burst(requests: object) -> int:
+    # It is computed before the arguments are validated.
     return min(20, requests) if isinstance(requests, int) and requests > 0 else 20
 
 
-# The constructors are written out, because pyright takes the fields' own types for those of the
-# arguments where a converter accepts more.
+# The constructors are written out, because pyright gives an argument the type of its field, and a
+# converter accepts more than that.
 
 
 @frozen(init=False)
@@ -104,8 +104,8 @@ class RateLimit:
     def __init__(
         self, requests: int | None = 100, per: Seconds = 60.0, burst: int | None = None
     ) -> None:
-        fitting = _fitting_burst(requests) if burst is None else burst
-        self.__attrs_init__(requests, per, fitting)
+        chosen = _default_burst(requests) if burst is None else burst
+        self.__attrs_init__(requests, per, chosen)
 
     def __attrs_post_init__(self) -> None:
         if self.requests is not None and self.burst > self.requests:
@@ -165,7 +165,7 @@ class Timeout:
     total: a single call, with the wait for the budget, every attempt and every pause. A listing has
         no total unless it is given a ``timeout``.
     attempt: one send and its answer.
-    connect: the making of a connection, as a part of the attempt.
+    connect: making a connection, which is a part of the attempt.
 
     Raises ConfigurationError for values that cannot work.
     """
@@ -183,7 +183,7 @@ class Timeout:
         self.__attrs_init__(total, attempt, connect)
 
 
-def _proxy_shown(proxy: object) -> str:
+def _hide_proxy(proxy: object) -> str:
     # A proxy's URL may hold a password.
     return "None" if proxy is None else "<a proxy>"
 
@@ -239,7 +239,7 @@ class Network:
     Raises ConfigurationError for values that cannot work. Guide: "Know the basics".
     """
 
-    proxy: str | None = field(validator=_text_or_none, repr=_proxy_shown)
+    proxy: str | None = field(validator=_text_or_none, repr=_hide_proxy)
     trust_env: bool = field(validator=_flag)
     ssl: SSLContext | None = field(validator=_context_or_none)
     insecure_hosts: tuple[str, ...] = field(converter=_as_tuple, validator=_names)
