@@ -1,4 +1,4 @@
-"""Where changes begin that happen from now on, by the server's clock."""
+"""The checkpoint of now by the server's clock, and the errors that a watch or a wait survives."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def from_now_on(newest: Pager[Verification], changes: Pager[Verification]) -> str | None:
-    """The checkpoint behind all that was updated so far; None if nothing was ever updated.
+    """The checkpoint after all updates so far; None if nothing was ever updated.
 
-    The clock of this machine has no say. ``newest`` are the records updated last, the newest first:
-    one request shows the latest ``updated_at`` and the records that have it. The checkpoint is for
-    walks like ``changes``.
+    This machine's clock is not used. ``newest`` are the records updated last, newest first: one
+    request shows the latest ``updated_at`` and the records that have it. The checkpoint is for
+    walks such as ``changes``.
     """
     records = [each for each in await newest.to_list() if not isinstance(each, InvalidRecord)]
     last = max((each.updated_at for each in records if each.updated_at), default=None)
@@ -33,8 +33,8 @@ async def from_now_on(newest: Pager[Verification], changes: Pager[Verification])
     return changes._token_at(key, reversed(ids), newest.report.total_last or 0)
 
 
-def passes(error: HarbourError) -> bool:
-    """Whether it makes sense to wait until this is over: outages, limits, lists in motion."""
+def is_temporary(error: HarbourError) -> bool:
+    """Whether the error may be over after a while: an outage, the rate limit, a lost proof."""
     if isinstance(error, APIConnectionError):
         return not error.final
     if isinstance(error, APIStatusError):
@@ -42,13 +42,13 @@ def passes(error: HarbourError) -> bool:
     return isinstance(error, IncompleteListingError)
 
 
-def told_to_wait(error: HarbourError) -> float:
+def retry_after(error: HarbourError) -> float:
     """``Retry-After`` in seconds, else 0."""
     return (error.retry_after or 0.0) if isinstance(error, APIStatusError) else 0.0
 
 
-def outline(error: HarbourError) -> str:
-    """What a log may say of an error: nothing that the server said, and no ids."""
+def summary(error: HarbourError) -> str:
+    """The error for a log: no text of the server, and no ids."""
     if isinstance(error, IncompleteListingError):
         return f"{type(error).__name__}: {error.report.reason}"
     status = f" {error.status}" if isinstance(error, APIStatusError) else ""

@@ -1,4 +1,4 @@
-"""Registers a webhook once, however often that is asked for."""
+"""Makes sure that a webhook exists, once."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from harbour_async.resources.webhooks import Webhooks
 
 ATTEMPTS = 4
-"""How often to look and to write, before what went wrong last is raised."""
+"""How often to read the listing and write, before the last error is raised."""
 
 PAUSE = 0.5
-"""Seconds before looking again, doubled each time: the server may still be at work."""
+"""Seconds before the listing is read again, doubled each time: the server may be slow."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Wanted(NamedTuple):
-    """The webhook that there should be; None leaves a field alone."""
+    """The webhook that should exist; None leaves a field alone."""
 
     destination_url: str
     event_types: Collection[str] | None
@@ -59,7 +59,7 @@ class Wanted(NamedTuple):
 
 
 class Ensuring:
-    """Looks, then creates or updates, then looks again, until what is there is what is wanted.
+    """Reads the listing, then creates or updates, until the webhook is as wanted.
 
     left: the seconds left for all of it.
     """
@@ -79,12 +79,12 @@ class Ensuring:
         self._written: str | None = None
 
     async def run(self) -> Webhook:
-        """The webhook as it then is."""
+        """The webhook as it is at the end."""
         for attempt in range(ATTEMPTS):
             webhook = await self._oldest()
             if webhook is None and self._written is not None:
                 return await self._written_but_not_listed(self._written)
-            # A server may keep less than it was told; telling it again would change nothing.
+            # A server may store less than it was sent. Sending it again would change nothing.
             if webhook is not None and (
                 webhook.webhook_id == self._written or not self._wanted.differs_from(webhook)
             ):
@@ -92,7 +92,9 @@ class Ensuring:
             try:
                 self._written = await self._write(webhook)
             except HarbourError as error:
-                if attempt == ATTEMPTS - 1 or not _leaves_open(error, updating=webhook is not None):
+                if attempt == ATTEMPTS - 1 or not _may_have_written(
+                    error, updating=webhook is not None
+                ):
                     raise
                 await self._left.pause(PAUSE * 2.0**attempt * random.uniform(0.75, 1.25))
         webhook = await self._oldest()
@@ -101,7 +103,7 @@ class Ensuring:
     async def _oldest(self) -> Webhook | None:
         """The oldest webhook with the URL. Only a proved listing says that there is none.
 
-        The whole listing is read: what ``search`` finds is up to the server.
+        The whole listing is read, because it is not certain what ``search`` finds.
         """
         pager = self._webhooks.list(
             order_by="created_at ASC", on_invalid="keep", priority=self._lane, timeout=self._left()
@@ -118,7 +120,7 @@ class Ensuring:
             if not found:
                 raise
         if not found and unread and self._written is None:
-            raise unread[0]  # it may be the one: better no webhook than two
+            raise unread[0]  # it may be the wanted one, and a second must not be created
         return min(found, key=_age, default=None)
 
     async def _write(self, webhook: Webhook | None) -> str:
@@ -137,12 +139,12 @@ class Ensuring:
         return key
 
     async def _written_but_not_listed(self, webhook_id: str) -> Webhook:
-        """The server spells the URL in a way of its own, or its listing lags behind."""
+        """Get it: the server spells its URL differently, or its listing lags behind."""
         return await self._webhooks.get(webhook_id, priority=self._lane, timeout=self._left())
 
 
-def _leaves_open(error: HarbourError, *, updating: bool) -> bool:
-    """Whether it has to be looked at what has become of a write, before it is tried again."""
+def _may_have_written(error: HarbourError, *, updating: bool) -> bool:
+    """Whether the write may have happened, so that the listing has to be read again."""
     if isinstance(error, APIConnectionError):
         return error.sent and not error.final
     if isinstance(error, NotFoundError):

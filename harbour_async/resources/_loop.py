@@ -1,4 +1,4 @@
-"""What ``async for`` holds on to, so that leaving the loop is noticed at once."""
+"""The iterator that ``async for`` holds, so that leaving the loop is noticed at once."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ class Source(Protocol[T_co]):
 
 
 class Loop(Generic[T]):
-    """An iteration over ``source``, which is stopped when this is dropped.
+    """An iteration over ``source``. Dropping the iteration stops the source.
 
-    A user keeps the source for its ``missing`` or its token, so that the source itself does not
-    notice a ``break``.
+    Users keep the source for its ``missing`` or its token, so a ``break`` does not drop the source.
     """
 
     __slots__ = ("_source",)

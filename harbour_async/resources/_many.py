@@ -19,7 +19,7 @@ from harbour_async.pagination import Pager
 from harbour_async.resources._loop import Loop
 
 FEW = 3
-"""So many ids are fetched singly without a look at the listing, which takes a request itself."""
+"""Up to so many ids are fetched singly, because reading the listing takes a request itself."""
 
 AT_ONCE = 8
 """Single gets that may be on their way at a time."""
@@ -35,14 +35,14 @@ Refused = Callable[[str, HarbourError], None]
 class GetMany:
     """An asynchronous iterator of verifications, in the order found; each id once.
 
-    It ends when all ids were found or are known to be ``missing``. What a walk shows is as listings
-    show it, without the fields that only single objects have. Leaving the loop stops its requests;
-    going on afterwards gives the rest. Tasks may share it: they take turns.
+    It ends when all ids were found or are known to be ``missing``. Records of a walk lack the
+    fields that only single objects have. Leaving the loop stops its requests; a second loop yields
+    the rest. Tasks may share it: they take turns.
 
     get: one verification by its id.
     walk: a pager over the whole listing, with pages of 100 and ``on_invalid="keep"``.
-    refused: is told what fetching an id singly raised, if given; otherwise 404 makes the id missing
-        and anything else ends the iteration.
+    refused: called with an id and the error of fetching it singly. Without it, 404 makes the id
+        missing and any other error ends the iteration.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class GetMany:
         self._missing: set[str] = set()
         self._found: deque[Verification] = deque()
         self._singles = _Singles(get)
-        self._survey = _Survey(walk)
+        self._listing = _Listing(walk)
         self._singly = len(self._asked) <= FEW
         self._refused = refused
         self._turn = asyncio.Lock()
@@ -70,8 +70,8 @@ class GetMany:
 
     @property
     def requests(self) -> int:
-        """Pages and single objects that were asked for."""
-        return self._survey.requests + self._singles.sent
+        """How many pages and single objects were requested."""
+        return self._listing.requests + self._singles.sent
 
     def __aiter__(self) -> Loop[Verification]:
         return Loop(self)
@@ -88,7 +88,7 @@ class GetMany:
 
     def stop(self) -> None:
         """Send nothing any more, unless the iteration goes on."""
-        self._survey.stop()
+        self._listing.stop()
         self._singles.stop()
 
     async def _find(self) -> None:
@@ -112,10 +112,10 @@ class GetMany:
         del self._left[asked]
 
     async def _read_page(self) -> None:
-        page = await self._survey.next_page()
+        page = await self._listing.next_page()
         if page is None:
             self._singly = True
-            gone = self._survey.proved_absent(self._left)
+            gone = self._listing.proved_absent(self._left)
             self._missing |= gone
             for each in gone:
                 del self._left[each]
@@ -126,10 +126,10 @@ class GetMany:
                 self._found.append(record)
         if len(self._left) < _requests_ahead(page):
             self._singly = True
-            self._survey.stop()
+            self._listing.stop()
 
 
-class _Survey:
+class _Listing:
     """A proved walk over the listing, page by page."""
 
     def __init__(self, walk: Callable[[], Pager[Verification]]) -> None:
@@ -144,7 +144,7 @@ class _Survey:
         return self._earlier + (self._pager.report.requests if self._pager else 0)
 
     async def next_page(self) -> Page[Verification] | None:
-        """None at the end, proved or not."""
+        """The next page, or None at the end, proved or not."""
         if self._pages is None:
             self._earlier, self._pager = self.requests, self._walk()
             self._pages = self._pager.pages()
@@ -156,7 +156,7 @@ class _Survey:
         return page
 
     def proved_absent(self, ids: Iterable[str]) -> set[str]:
-        """Those that certainly are not in the listing, now that it has been read."""
+        """The ids that are certainly not in the listing, once it has been read."""
         complete = self._pager is not None and self._pager.report.complete
         # A record without a readable id could be any of them.
         if not complete or None in self._unread:
@@ -177,7 +177,7 @@ class _Singles:
         self.sent = 0
 
     async def next(self, ids: Iterable[str]) -> tuple[str, Verification | HarbourError]:
-        """An id of ``ids`` and what came for it."""
+        """An id of ``ids``, and its record or error."""
         if self._queue is None:
             self._queue = deque(ids)
         while self._queue and len(self._tasks) < AT_ONCE:
@@ -200,7 +200,7 @@ class _Singles:
             task.cancel()
             task.add_done_callback(_seen)
         self._tasks.clear()
-        self._queue = None  # what was under way is asked for again if the iteration goes on
+        self._queue = None  # what was under way is fetched again if the iteration goes on
 
 
 def _seen(task: asyncio.Task[Verification]) -> None:

@@ -1,8 +1,8 @@
-"""How verifications are polled for all who wait for them.
+"""How verifications are polled for all calls that wait for them.
 
-A few verifications are fetched singly. For more there is a walk of changes, which answers all, and
-now and then a look at each of them: deletions are not among the changes, nor is anything that a
-server does without moving ``updated_at`` on.
+A few verifications are fetched singly. For more there is a walk of changes, which serves all calls,
+and now and then each of them is fetched: a walk of changes shows no deletions, and nothing that a
+server changes without moving ``updated_at`` on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harbour_async import _logging
 from harbour_async._lifetime import Lifetime
 from harbour_async.errors import HarbourError, IncompleteListingError, SessionClosedError
 from harbour_async.models import InvalidRecord, Verification
-from harbour_async.resources._checkpoint import outline, passes, told_to_wait
+from harbour_async.resources._checkpoint import is_temporary, retry_after, summary
 from harbour_async.resources._many import FEW, Refused
 from harbour_async.settings import Priority, RateLimit
 
@@ -30,18 +30,18 @@ LONGEST_PAUSE = 30.0
 """Seconds; each pause is up to a quarter longer or shorter, at random."""
 
 SHARE = 0.5
-"""The part of the limit that polling may use."""
+"""The part of the rate limit that polling may use."""
 
 
 class Polling:
     """Polls for ``waiters`` until none of them is open any more.
 
-    The next poll is due after the pause of whoever has been polled for the fewest times, but not
-    before the last one is paid for out of the ``SHARE`` of the limit.
+    The next poll is due after the pause of the waiter with the fewest polls, but not before the
+    ``SHARE`` of the limit allows as many requests as the last one took.
     """
 
     def __init__(self, source: Sources, life: Lifetime, limit: RateLimit, waiters: Waiters) -> None:
-        self.trouble: HarbourError | None = None
+        self.last_error: HarbourError | None = None
         self._source = source
         self._life = life
         self._waiters = waiters
@@ -50,49 +50,49 @@ class Polling:
         self._due = 0.0
         self._failures = 0
         self._checkpoint: str | None = None
-        # Requests: of this round, of walks since the last look at everybody, and of that look.
-        self._spent = self._walked = self._look_cost = 0
+        # Requests: of this round, of the walks since all were fetched, and of fetching all.
+        self._spent = self._walked = self._fetch_cost = 0
 
     async def run(self) -> None:
-        """Raises what must be raised to all who wait."""
-        await asyncio.sleep(0)  # those who come in the same turn share the first look
+        """Raises the errors that end every wait."""
+        await asyncio.sleep(0)  # calls that begin in the same turn of the loop share the first poll
         while self._waiters.open():
             await self._round()
-            await self._rest()
+            await self._sleep()
 
     def wake(self) -> None:
-        """Somebody new has come."""
+        """Poll for a waiter that was added."""
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
-    async def _rest(self) -> None:
-        """Until the next poll is due, or somebody new has come."""
+    async def _sleep(self) -> None:
+        """Sleep until the next poll is due, or a waiter is added."""
         waiting = self._waiters.open()
-        all_looked = all(each.looked for each in waiting)
-        if waiting and (all_looked or self._failures):
+        all_fetched = all(each.fetched for each in waiting)
+        if waiting and (all_fetched or self._failures):
             self._arrival = asyncio.get_running_loop().create_future()
             await self._life.pause(self._due - _now(), self._arrival)
 
     async def _round(self) -> None:
         self._spent = 0
         try:
-            all_polled = await self._ask()
+            all_polled = await self._poll()
         except HarbourError as error:
-            if not passes(error):
+            if not is_temporary(error):
                 raise
-            self._be_patient(error)
+            self._back_off(error)
         else:
-            self._failures, self.trouble = 0, None
+            self._failures, self.last_error = 0, None
             self._set_due(all_polled)
 
-    def _be_patient(self, error: HarbourError) -> None:
-        wait = max(_pause(self._failures), told_to_wait(error), self._gap * self._spent)
+    def _back_off(self, error: HarbourError) -> None:
+        wait = max(_pause(self._failures), retry_after(error), self._gap * self._spent)
         self._failures += 1
-        self.trouble = error
+        self.last_error = error
         self._due = _now() + wait
         if isinstance(error, IncompleteListingError):
-            self._checkpoint = None  # a new one, and a look at everybody
-        _logging.warn("wait_for: %s; polls again in %.1f s", outline(error), wait)
+            self._checkpoint = None  # find a new one, and fetch all
+        _logging.warn("wait_for: %s; polls again in %.1f s", summary(error), wait)
 
     def _set_due(self, all_polled: bool) -> None:
         waiting = self._waiters.open()
@@ -102,26 +102,26 @@ class Polling:
         due = _now() + max(pause, self._gap * self._spent)
         self._due = due if all_polled else min(self._due, due)
 
-    async def _ask(self) -> bool:
-        """Whether all who wait were polled for, and not the new ones alone."""
+    async def _poll(self) -> bool:
+        """Poll; whether that was for all waiters, and not for the new ones alone."""
         waiting = self._waiters.open()
         few = len({each.verification_id for each in waiting}) <= FEW
-        new = [each for each in waiting if not each.looked]
+        new = [each for each in waiting if not each.fetched]
         if not few and self._checkpoint is None:
-            # First the checkpoint: what changes later is seen by the look, or else by a walk.
+            # The checkpoint comes first: a later change is seen when all are fetched, or by a walk.
             self._spent += 1
             self._checkpoint = await self._source.from_now_on(self._lane())
-            await self._look_at_all(waiting)
+            await self._fetch_all(waiting)
         elif 0 < len(new) < len(waiting) and _now() < self._due:
-            await self._look(new)
+            await self._fetch(new)
             return False
         elif few:
             self._checkpoint = None
-            await self._look(waiting)
-        elif self._walked * 2 >= self._look_cost:
-            await self._look_at_all(waiting)
+            await self._fetch(waiting)
+        elif self._walked * 2 >= self._fetch_cost:
+            await self._fetch_all(waiting)
         else:
-            await self._look(new)
+            await self._fetch(new)
             await self._walk()
         return True
 
@@ -129,23 +129,23 @@ class Polling:
         urgent = any(each.priority is Priority.INTERACTIVE for each in self._waiters.open())
         return Priority.INTERACTIVE if urgent else Priority.BULK
 
-    async def _look_at_all(self, waiting: list[Waiter]) -> None:
+    async def _fetch_all(self, waiting: list[Waiter]) -> None:
         before = self._spent
-        await self._look(waiting)
-        self._look_cost, self._walked = self._spent - before, 0
+        await self._fetch(waiting)
+        self._fetch_cost, self._walked = self._spent - before, 0
 
-    async def _look(self, waiting: Iterable[Waiter]) -> None:
-        """Fetch what they wait for. A refusal is for those who had come before it was asked for."""
+    async def _fetch(self, waiting: Iterable[Waiter]) -> None:
+        """Fetch what they wait for. An error goes to these waiters only, not to later ones."""
         asking: dict[str, list[Waiter]] = {}
         for each in waiting:
             asking.setdefault(each.verification_id, []).append(each)
-        passing: list[HarbourError] = []
+        temporary: list[HarbourError] = []
 
         def refused(asked: str, error: HarbourError) -> None:
             if isinstance(error, SessionClosedError):
                 raise error
-            if passes(error):
-                passing.append(error)
+            if is_temporary(error):
+                temporary.append(error)
                 return
             for each in asking[asked]:
                 each.fail(error)
@@ -157,15 +157,15 @@ class Polling:
         finally:
             self._spent += many.requests
         for asked in many.missing:
-            await self._look_singly(asked, refused)
-        if passing:
-            raise passing[-1]
+            await self._fetch_missing(asked, refused)
+        if temporary:
+            raise temporary[-1]
         for same in asking.values():
             for each in same:
-                each.looked = True
+                each.fetched = True
 
-    async def _look_singly(self, asked: str, refused: Refused) -> None:
-        """What a walk did not show is asked for once more, for the API's own error."""
+    async def _fetch_missing(self, asked: str, refused: Refused) -> None:
+        """Fetch one that a walk did not show, for the API's own error."""
         self._spent += 1
         try:
             self._show(await self._source.get(asked, self._lane()))
@@ -185,9 +185,9 @@ class Polling:
 
     def _show(self, record: Verification | InvalidRecord) -> None:
         if isinstance(record, InvalidRecord):
-            # It may be readable as a single object.
+            # The single object may be readable.
             for each in self._waiters.of(record.record_id):
-                each.looked = False
+                each.fetched = False
             return
         for each in self._waiters.of(record.verification_id):
             each.show(record)

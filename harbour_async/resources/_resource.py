@@ -33,7 +33,7 @@ CallPriority = Priority | Inherit
 _UNDECIDED = {401, 408, 425, 429}
 
 Spellings = dict[tuple[str, str], str]
-"""Which spelling a server is known to have: (plural, method) to plural or singular."""
+"""The spelling that worked: (plural, method) to plural or singular."""
 
 
 class Resource:
@@ -114,7 +114,7 @@ class Resource:
         try:
             return await self._remembered(method, self.singular, ask)
         except HarbourError as error:
-            if not _leaves(first, error):
+            if not _first_stands(first, error):
                 raise
             first.add_note(f"the other spelling failed, too: {error}")
         raise first
@@ -136,7 +136,7 @@ class Resource:
         timeout: CallTimeout,
         body: bytes | None = None,
     ) -> Any:
-        """The receipt of a PUT or DELETE; what was deleted before, unheard, has one as well."""
+        """The receipt of a PUT or DELETE, also of a DELETE whose first answer was lost."""
         decode = partial(_decode_receipt, cls, f"{self.singular}_id", object_id)
         try:
             return await self._object(
@@ -208,7 +208,7 @@ def _read_body(decode: Callable[[bytes], T], call: Call) -> T:
 
 
 def _rows(decode: Callable[[bytes], Rows[Any]], call: Call) -> Rows[Any]:
-    """A page whose invalid records say which request they came with."""
+    """A page; the errors of its invalid records name the request."""
     rows = _read_body(decode, call)
     if rows.invalid:
         for item in rows.items:
@@ -232,12 +232,12 @@ def _may_be_unknown_route(error: HarbourError) -> bool:
     return isinstance(error, APIStatusError) and error.status == 405
 
 
-def _leaves(first: HarbourError, second: HarbourError) -> bool:
-    """Whether what the first spelling brought stands, after what the second one brought.
+def _first_stands(first: HarbourError, second: HarbourError) -> bool:
+    """Whether the error of the first spelling is raised, and not that of the second.
 
-    A route that is unknown as well changes nothing. Another error says more: the second spelling
-    is known, or could not be asked. But what counts as deleted already is not made undone by any
-    definite refusal of a route that may not exist.
+    It is if the second route is unknown, too. Another error says more: the second spelling is
+    known, or could not be tried. But a DELETE that counts as done stays done if the second route,
+    which may not exist, refuses it.
     """
     if isinstance(second, AlreadyDeletedError):
         return False

@@ -1,4 +1,4 @@
-"""The gets and walks of which waiting, watching and asking for many are made."""
+"""The requests of which ``wait_for``, ``watch`` and ``get_many`` are made."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Sources:
     def changes(
         self, checkpoint: str | None, lane: Priority, left: Left = _unbounded, **filters: Any
     ) -> Pager[Verification]:
-        """What was updated since the checkpoint; everything from None."""
+        """What was updated since the checkpoint; with None, everything."""
         return self._verifications.changes(
             EPOCH, resume=checkpoint, priority=lane, timeout=left(), **filters
         )

@@ -10,7 +10,7 @@ from harbour_async.settings import Inherit, Seconds
 
 
 class TimeLeft:
-    """Seconds that are left of ``timeout``, counted from the first question; None for no bound."""
+    """The seconds left of ``timeout``, which begins with the first call; None for no bound."""
 
     def __init__(self, caller: Caller, timeout: Seconds | Inherit | None) -> None:
         self._limit = caller.timeout.total if isinstance(timeout, Inherit) else time_limit(timeout)

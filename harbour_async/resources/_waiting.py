@@ -1,4 +1,4 @@
-"""All who wait for verifications of one session."""
+"""The calls of one session that wait for verifications."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def finished(verification: Verification) -> bool:
-    """Completed or cancelled; a status that is not known says nothing."""
+    """Whether it is completed or cancelled. An unknown status counts as not finished."""
     return verification.status in (VerificationStatus.COMPLETED, VerificationStatus.CANCELLED)
 
 
@@ -29,15 +29,15 @@ def finished(verification: Verification) -> bool:
 class Waiter:
     """One call of ``wait_for``.
 
-    ``looked`` once the verification was fetched for it, or could not be; ``polls`` counts how often
-    it was asked for since.
+    ``fetched`` is True once the verification was fetched for this call, or could not be; ``polls``
+    counts the polls since.
     """
 
     verification_id: str
     until: Callable[[Verification], bool]
     priority: Priority
     answer: asyncio.Future[Verification]
-    looked: bool = False
+    fetched: bool = False
     polls: int = 0
     last_status: str | None = None
 
@@ -46,7 +46,7 @@ class Waiter:
         return not self.answer.done()
 
     def show(self, verification: Verification) -> None:
-        """A version of the verification; what ``until`` raises is this waiter's own affair."""
+        """Take a version of the verification. What ``until`` raises goes to this waiter only."""
         if not self.open:
             return
         self.last_status = verification.status
@@ -58,11 +58,12 @@ class Waiter:
 
     def fail(self, error: Exception) -> None:
         if self.open:
-            self.answer.set_exception(copy(error))  # or all would add to one traceback
+            # Otherwise all waiters would add to one traceback.
+            self.answer.set_exception(copy(error))
 
 
 class Waiters:
-    """Those who wait, by the verification's id."""
+    """The waiters, by the verification's id."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, list[Waiter]] = {}
@@ -81,7 +82,7 @@ class Waiters:
             self._by_id.pop(waiter.verification_id, None)
 
     def open(self) -> list[Waiter]:
-        """Those that have no answer yet."""
+        """The waiters without an answer."""
         return [waiter for same in self._by_id.values() for waiter in same if waiter.open]
 
     def of(self, verification_id: str | None) -> Iterable[Waiter]:
@@ -89,7 +90,7 @@ class Waiters:
 
 
 class Waiting:
-    """Lets callers wait, and has one task poll for all of them while there are any."""
+    """Lets calls wait. While there are any, one task polls for all of them."""
 
     def __init__(self, source: Sources, life: Lifetime, limit: RateLimit) -> None:
         self._source = source
@@ -107,7 +108,7 @@ class Waiting:
         priority: Priority,
         timeout: float | None,
     ) -> Verification:
-        """The verification once ``until`` holds of it."""
+        """Wait until ``until(verification)`` is true; that verification."""
         self._life.claim()
         answer: asyncio.Future[Verification] = asyncio.get_running_loop().create_future()
         waiter = Waiter(verification_id, until, priority, answer)
@@ -120,19 +121,19 @@ class Waiting:
                 raise  # the waiter's own ``until`` raised it
         finally:
             self._leave(waiter)
-        raise _too_late(waiter) from polling.trouble
+        raise _too_late(waiter) from polling.last_error
 
     def _join(self, waiter: Waiter) -> Polling:
         loop = asyncio.get_running_loop()
         if self._task is not None and self._task.get_loop() is not loop:
-            self._waiters = Waiters()  # their loop was closed under them
+            self._waiters = Waiters()  # their loop was closed
             self._task = None
         self._waiters.add(waiter)
         if self._polling is not None and self._task is not None and not self._task.done():
             self._polling.wake()
             return self._polling
         self._polling = Polling(self._source, self._life, self._limit, self._waiters)
-        # The polling belongs to all who wait, and so to the context of none.
+        # The task polls for all calls, so it does not run in the context of one of them.
         self._task = loop.create_task(
             _run(self._polling, self._waiters), context=contextvars.Context()
         )
@@ -145,7 +146,7 @@ class Waiting:
         if not self._waiters and self._task is not None:
             self._task.cancel()
             self._task = None
-            self._waiters = Waiters()  # whoever comes next has nothing to do with that task
+            self._waiters = Waiters()  # the next call gets a task of its own
 
 
 async def _run(polling: Polling, waiters: Waiters) -> None:
@@ -161,16 +162,16 @@ async def _run(polling: Polling, waiters: Waiters) -> None:
 
 def _too_late(waiter: Waiter) -> DeadlineExceededError:
     last = waiter.last_status
-    seen = "its status could not be read" if last is None else "it is not what was waited for yet"
-    error = DeadlineExceededError(f"was waited for in vain: {seen}")
+    why = "its status could not be read" if last is None else "the condition was not met"
+    error = DeadlineExceededError(f"the wait timed out: {why}")
     error.request = RequestInfo("GET", f"/verifications/{waiter.verification_id}")
     error.last_status = last
-    error.sent = waiter.looked
+    error.sent = waiter.fetched
     return error
 
 
 def _settable(error: Exception) -> Exception:
-    """A future refuses a StopIteration; so does ``await``, which makes a RuntimeError of it."""
+    """The error, or a RuntimeError in place of a StopIteration, which a future does not accept."""
     if not isinstance(error, StopIteration):
         return error
     wrapped = RuntimeError("until raised StopIteration")

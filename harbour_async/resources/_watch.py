@@ -10,14 +10,14 @@ from harbour_async import _logging
 from harbour_async.errors import HarbourError
 from harbour_async.models import Verification
 from harbour_async.pagination import Pager
-from harbour_async.resources._checkpoint import outline, passes, told_to_wait
+from harbour_async.resources._checkpoint import is_temporary, retry_after, summary
 from harbour_async.resources._loop import Loop
 
 
 class Watch:
     """An endless asynchronous iterator of verifications that were updated, oldest update first.
 
-    Each change is given at least once. Connection errors, 5xx, 429 and lost proofs are logged and
+    Each change is yielded at least once. Connection errors, 5xx, 429 and lost proofs are logged and
     waited out; any other error ends the iteration, with the ``resume_token`` on it. Leaving the
     loop stops its requests; going on afterwards misses nothing. Tasks may share it.
 
@@ -44,8 +44,8 @@ class Watch:
         self._checkpoint = resume
         self._pager: Pager[Verification] | None = None
         self._records: AsyncIterator[Verification] | None = None
-        # Given since the checkpoint, by a walk that lost its proof or may still lose it.
-        self._given: dict[str, datetime | None] = {}
+        # Yielded since the checkpoint, by a walk that lost its proof or may still lose it.
+        self._yielded: dict[str, datetime | None] = {}
         self._due = 0.0
         self._turn = asyncio.Lock()
 
@@ -86,19 +86,19 @@ class Watch:
             async for change in self._records or await self._start():
                 if self._is_new(change):
                     return change
-            self._given.clear()
+            self._yielded.clear()
             wait = self._interval
         except HarbourError as error:
-            if not passes(error):
+            if not is_temporary(error):
                 raise
-            wait = max(self._interval, told_to_wait(error))
-            _logging.warn("watch: %s; goes on in %.1f s", outline(error), wait)
+            wait = max(self._interval, retry_after(error))
+            _logging.warn("watch: %s; goes on in %.1f s", summary(error), wait)
         self.stop()
         self._due = asyncio.get_running_loop().time() + wait
         return None
 
     async def _start(self) -> AsyncIterator[Verification]:
-        # Whoever cancels and asks again does not shorten the interval.
+        # A read that is cancelled and repeated does not shorten the interval.
         await self._pause_until_due()
         if self._begin is not None:
             self._checkpoint = await self._begin()
@@ -113,12 +113,12 @@ class Watch:
             await self._pause(left)
 
     def _is_new(self, change: Verification) -> bool:
-        # What on_invalid made of a record need not have an id.
+        # What an on_invalid function returns need not have an id.
         key = getattr(change, "verification_id", None)
         if key is None:
             return True
         updated = change.updated_at
-        if key in self._given and self._given[key] == updated:
+        if key in self._yielded and self._yielded[key] == updated:
             return False
-        self._given[key] = updated
+        self._yielded[key] = updated
         return True

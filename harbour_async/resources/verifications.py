@@ -126,7 +126,7 @@ class Verifications(Resource):
         Deletions are not seen.
 
         The pager's ``resume_token`` is a checkpoint: ``resume`` goes on behind the last record that
-        was yielded, and ``since`` counts no more. ``lookback`` goes back from there, for records
+        was yielded, and ``since`` is ignored. ``lookback`` goes back from there, for records
         that become visible later than they were updated.
 
         since: an aware datetime.
@@ -222,8 +222,8 @@ class Verifications(Resource):
         They are fetched singly or by one proved walk over the listing, whichever takes fewer
         requests; 500 of a list of 2,000 take about 23. It ends when all ids were found or are known
         not to exist: ``missing`` has the latter afterwards, in the order asked. Only 404 or a
-        proved walk makes an id missing; what an unproved one does not show is fetched singly. What
-        a walk shows lacks the fields that only single objects have.
+        proved walk makes an id missing; what an unproved one does not show is fetched singly.
+        Records of a walk lack the fields that only single objects have.
 
         ids: the ids; one that comes twice counts once.
         priority: the lane, BULK by default.
@@ -263,7 +263,7 @@ class Verifications(Resource):
         interval: seconds from the end of one walk to the next.
         since: an aware datetime; None for now.
         resume: a ``resume_token`` of a watch or of ``changes`` with the same filters; ``since``
-            counts no more.
+            is ignored then.
         search, metadata, on_invalid: see ``list``.
         priority: the lane, BULK by default.
         timeout: seconds after which DeadlineExceededError ends it; None for never.
@@ -292,18 +292,19 @@ class Verifications(Resource):
         until: Callable[[Verification], bool] | None = None,
         priority: CallPriority = INHERIT,
     ) -> Verification:
-        """The verification once it is completed or cancelled; a status not known does not count.
+        """Wait until a verification is completed or cancelled; an unknown status does not count.
 
         It is polled after pauses that grow from 1 to 30 seconds, within half of the budget. All
-        who wait in a session share the polling: a few verifications are fetched singly, and more
+        calls in a session share the polling: a few verifications are fetched singly, and more
         by one walk of changes. Connection errors, 5xx and 429 are waited out. A verification that
         was seen in a listing lacks the fields that only single objects have.
 
+        verification_id: the verification to wait for.
         timeout: seconds to wait; None for no bound.
         until: what to wait for instead: called with each version seen, true to end the wait.
         priority: the lane, BULK by default.
 
-        Raises NotFoundError if there is none, or not any more; DeadlineExceededError, with the
+        Raises NotFoundError if it does not exist or is deleted; DeadlineExceededError, with the
         status seen last as ``last_status``; SessionClosedError as soon as the session is closed;
         what ``until`` raises.
 

@@ -186,12 +186,12 @@ class Webhooks(Resource):
 
         destination_url: an absolute http(s) URL; "https://a.example" and "https://A.example:443/"
             are equal.
-        event_types: what it should hear of, compared as sets; None leaves that alone.
-        notification_email: who should hear of failures, compared with the list of this one address;
-            None leaves that alone.
+        event_types: the events to deliver, compared as sets; None leaves them alone.
+        notification_email: an address to be told of problems, compared with the list of this one
+            address; None leaves it alone.
 
-        Raises what ``list``, ``create`` and ``update`` raise: after four attempts whatever the last
-        one raised. An IncompleteListingError means that nothing was created.
+        Raises what ``list``, ``create`` and ``update`` raise; after four attempts, the last error.
+        An IncompleteListingError means that nothing was created.
 
         ::
 
@@ -202,7 +202,7 @@ class Webhooks(Resource):
         Guide: "List webhooks", "Create webhook", "Update webhook".
         """
         types = None if event_types is None else _event_types(event_types)
-        _body(destination_url, types, notification_email)  # what cannot be used is refused here
+        _body(destination_url, types, notification_email)  # refuses arguments that cannot be used
         left = TimeLeft(self._caller, timeout)
         return await Ensuring(
             self,
