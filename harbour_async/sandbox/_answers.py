@@ -71,7 +71,7 @@ def error(
 
 
 def invalid(objections: list[Record], style: Errors) -> web.Response:
-    """422: FastAPI's list of errors, or the same as the newer endpoints spell it."""
+    """422: FastAPI's list of errors, or the same in the envelope of the newer endpoints."""
     if style == "guide":
         return answer({"detail": objections}, 422)
     code, _, resolution = _ERRORS[422]

@@ -9,18 +9,25 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Arrival:
-    """One request as the server received it, whether or not it was served."""
+    """One request as the sandbox received it, whether or not it was served.
+
+    ``Sandbox.arrivals`` lists them, and callbacks get them::
+
+        assert [arrival.path for arrival in sandbox.arrivals] == ["/verifications"]
+    """
 
     time: float
-    """``time.monotonic()``, in seconds."""
+    """When it came: ``time.monotonic()``, in seconds."""
     method: str
+    """``GET``, in capitals."""
     path: str
     """Below ``/v2``, as sent, still escaped: ``/webhooks/wb_1/events``."""
     query: Mapping[str, str]
+    """The parameters, unescaped."""
     headers: Mapping[str, str] = field(repr=False)
     """Names in any letter case."""
     status: int | None = None
-    """What was answered; None while nothing was, and for a dropped connection."""
+    """Of the answer; None until there is one, and for a dropped connection."""
 
 
 def max_in_window(arrivals: list[Arrival], seconds: float) -> int:

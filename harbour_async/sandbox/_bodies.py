@@ -15,7 +15,7 @@ from harbour_async.sandbox._records import EVENT_TYPES, Record
 
 _SCHEMES = "'http' or 'https'"
 _EVENT_TYPES = f"{', '.join(map(repr, EVENT_TYPES[:-1]))} or {EVENT_TYPES[-1]!r}"
-_MOST = 2083  # characters of a URL, in pydantic
+_MAX_URL = 2083  # characters, as in pydantic
 _NO_HOST = re.compile(r"[\s<>^|\\%]")
 _JSON = re.compile(r"application/(json|[^;]+\+json)")
 
@@ -24,15 +24,15 @@ Check = Callable[[Any, Where], list[Record]]
 
 
 class UnreadableError(Exception):
-    """Not text, or too deep: answered with 400, as FastAPI does."""
+    """The body is not text, or nested too deeply. It is answered with 400, as FastAPI does."""
 
 
 async def webhook_changes(request: web.Request, *, creating: bool) -> Record:
     """The webhook's fields that the body sets. Raises ``InvalidError``, ``UnreadableError``.
 
     ``destination_url`` is required when creating; ``event_types`` and ``notification_email``
-    never are. What an update leaves out stays; null event types count as left out, and null
-    clears the e-mail. Other names are ignored.
+    never are. An update keeps the fields that it leaves out; null event types count as left out,
+    and null clears the e-mail. Other names are ignored.
     """
     body = await _json_object(request)
     objections: list[Record] = []
@@ -89,9 +89,9 @@ def _check_url(value: Any, where: Where) -> list[Record]:
     if not isinstance(value, str):
         message = "URL input should be a string or URL"
         return [objection("url_type", where, message, input=value)]
-    if len(value) > _MOST:
-        message = f"URL should have at most {_MOST} characters"
-        ctx = {"max_length": _MOST}
+    if len(value) > _MAX_URL:
+        message = f"URL should have at most {_MAX_URL} characters"
+        ctx = {"max_length": _MAX_URL}
         return [objection("url_too_long", where, message, input=value, ctx=ctx)]
     scheme, fault = _url_fault(value.strip())
     if fault:
@@ -105,7 +105,7 @@ def _check_url(value: Any, where: Where) -> list[Record]:
 
 
 def _url_fault(url: str) -> tuple[str, str | None]:
-    """What pydantic would reject: the scheme, or another part."""
+    """The scheme of the URL, and what pydantic finds wrong with its other parts."""
     if not url:
         return "", "input is empty"
     try:

@@ -44,7 +44,7 @@ class Endpoints:
         self._between = between
 
     def routes(self) -> list[web.RouteDef]:
-        """Single objects in the spellings asked for; lists, creation and events plural only."""
+        """Single objects in the spellings chosen; lists, creation and events plural only."""
         routes = [
             web.get("/v2/verifications", self.list_verifications, allow_head=False),
             web.get("/v2/webhooks", self.list_webhooks, allow_head=False),
@@ -60,12 +60,12 @@ class Endpoints:
             ("DELETE", "webhook", self.delete_webhook),
         ]
         for method, name, handler in singles:
-            paths = [f"/v2/{spelt}/{{id}}" for spelt in self._spelt(method, name)]
+            paths = [f"/v2/{spelling}/{{id}}" for spelling in self._spellings(method, name)]
             options = {"allow_head": False} if method == "GET" else {}
             routes += [web.route(method, path, handler, **options) for path in paths]
         return routes
 
-    def _spelt(self, method: Method, name: str) -> tuple[str, ...]:
+    def _spellings(self, method: Method, name: str) -> tuple[str, ...]:
         spelling = self._options.spelling
         if isinstance(spelling, Mapping):
             spelling = spelling.get(method, "both")

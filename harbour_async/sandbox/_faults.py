@@ -1,4 +1,4 @@
-"""Faults for coming requests."""
+"""The faults that coming requests meet."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Fault:
         if self.times is not None and self.times < 1:
             raise ValueError(f"times must be at least 1, or None for all, not {self.times!r}")
 
-    def takes(self, arrival: Arrival) -> bool:
-        """Whether the fault applies to this request; if so, it is used up once."""
+    def applies_to(self, arrival: Arrival) -> bool:
+        """Whether the fault applies to this request; if so, that counts as one of ``times``."""
         if self.times == 0 or self.method not in (None, arrival.method):
             return False
         if self.path is not None and not fnmatchcase(arrival.path, self.path):
@@ -46,7 +46,7 @@ class Fault:
 
 
 def fail(status: int, headers: Mapping[str, str], body: Any, style: Errors) -> Effect:
-    """Answer otherwise, without processing the request."""
+    """Answer with this status, without processing the request."""
     if not 200 <= status <= 599:
         raise ValueError(f"status must be from 200 to 599, not {status!r}")
     match body:
@@ -67,7 +67,7 @@ def fail(status: int, headers: Mapping[str, str], body: Any, style: Errors) -> E
 
 
 def drop(when: When) -> Effect:
-    """The connection closes without an answer, or without the whole of it."""
+    """Close the connection without an answer, or in the middle of it."""
     if when not in get_args(When):
         raise ValueError(f"when must be one of {get_args(When)}, not {when!r}")
 

@@ -1,4 +1,4 @@
-"""What every request passes on its way in: the log, callbacks, limit, faults, latency and key."""
+"""The middleware that every request passes: log, callbacks, limit, faults, latency and key."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Gate:
         return response
 
     async def between_count_and_rows(self) -> None:
-        """Call back for the list that this task is answering."""
+        """Run the callbacks for the list that this task is answering."""
         await _call(self.between_callbacks, _current.get())
 
     async def _admitted(
@@ -79,7 +79,7 @@ class Gate:
             return await self._serve(request, handler)
 
         for fault in self.faults:
-            if fault.takes(arrival):
+            if fault.applies_to(arrival):
                 return await fault.effect(request, serve)
         return await serve()
 

@@ -10,20 +10,20 @@ from harbour_async.sandbox._records import Record, completed
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of record: its table, its scalar fields, and how a list shows it."""
+    """One kind of record: its table, its scalar fields, and how a list shows it."""
 
     table: str
     id_field: str
     fields: tuple[str, ...]
-    """What can be ordered by. The first is the default, descending."""
+    """The fields to order by. The first is the default, descending."""
     indexed: tuple[str, ...]
-    """Those of them that lists of any length are walked by."""
+    """Those of them that long lists are ordered by."""
     searched: tuple[str, ...]
     listed: Callable[[Record], Record]
     filters: tuple[str, ...]
     """The query parameters of its list, besides page and size."""
     completed: Callable[[Record, int], Record] | None = None
-    """Makes the seeded record of a number from its fields, where rows may be outlines."""
+    """Makes the seeded record of a number from its fields, for kinds whose rows may be outlines."""
 
 
 def _listed_verification(record: Record) -> Record:

@@ -25,7 +25,7 @@ class InvalidError(Exception):
 
 @dataclass(frozen=True)
 class Query:
-    """Which records, in which order, and which page of them (from 1)."""
+    """Which records a list shows, in which order, and which page of them (from 1)."""
 
     page: int
     size: int

@@ -1,7 +1,7 @@
 """The records: seeded, and of every kind the guide's tables name.
 
 A record is the object as the guide shows it alone (``GET .../{id}``), times as epoch
-milliseconds. What a list shows of it is decided in ``_kinds``.
+milliseconds. ``_kinds`` decides what a list shows of it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _cases() -> Iterator[Case]:
 
 
 class Maker:
-    """Makes records, and keeps the clock that dates them; it never goes back."""
+    """Makes records, and keeps the clock that dates them. The clock never goes back."""
 
     def __init__(self, seed: int, ties: int = 1) -> None:
         self.random = random.Random(seed)
@@ -125,12 +125,12 @@ class Maker:
 
     def verification(self, created_at: int) -> Record:
         """One verification, not updated since it was created."""
-        return _whole(self._outline(created_at, 0))
+        return _complete(self._outline(created_at, 0))
 
     def _outline(self, created_at: int, until_updated: int) -> Record:
-        """What a list can be ordered by or searched for: the rest follows from that.
+        """The fields that a list can be ordered by or searched for; they determine the rest.
 
-        Every three verifications belong to one applicant, every fifteen to one link.
+        Three consecutive verifications belong to one applicant, and fifteen to one link.
         """
         number = self._made
         self._made += 1
@@ -156,7 +156,7 @@ class Maker:
         }
 
     def webhook(self, created_at: int, destination_url: str | None = None) -> Record:
-        """One webhook, subscribed to everything unless it is one of the seeded."""
+        """One webhook. It is subscribed to all events, unless it is one of the seeded ones."""
         key = self._hex()
         some = self.random.sample(EVENT_TYPES, self.random.randint(1, len(EVENT_TYPES)))
         mine = destination_url is not None
@@ -189,15 +189,15 @@ class Maker:
 
 
 def completed(columns: Record, number: int) -> Record:
-    """The seeded verification of which a row's columns are kept, the ``number``-th (from 0)."""
+    """The ``number``-th seeded verification (from 0), made from the columns of its row."""
     metadata = _metadata(number)
-    return _whole(
+    return _complete(
         {**columns, "is_scan": bool(columns["is_scan"]), "verification_metadata": metadata}
     )
 
 
-def _whole(outline: Record) -> Record:
-    """The record in the guide's order. Its payload depends on nothing but the outline."""
+def _complete(outline: Record) -> Record:
+    """The record, its fields in the guide's order. Its payload depends only on the outline."""
     names = (
         "verification_id", "result", "status", "verification_type", "verification_subtype",
         "verification_tier", "is_scan", "organization_id", "agreement_link_id",
@@ -230,7 +230,7 @@ def _latest_response(outline: Record) -> Record:
             "modified": f"{date}T00:00:00Z",
             "status": status,
             "status_label": label,
-            "time_label": _clock_face(minute + step),
+            "time_label": _time_label(minute + step),
         }
         for step, (status, label) in enumerate(steps)
     ]
@@ -248,7 +248,7 @@ def iso(milliseconds: int, microseconds: int = 0) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
-def _clock_face(minute: int) -> str:
+def _time_label(minute: int) -> str:
     hour, minute = divmod(minute % 1440, 60)
     return f"{hour % 12 or 12:02d}:{minute:02d}:{'PM' if hour >= 12 else 'AM'}"
 

@@ -1,4 +1,4 @@
-"""Callbacks and faults for coming requests, as tests set them."""
+"""Callbacks and faults for coming requests; tests set them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Script:
         """Call (and await) ``callback(arrival)`` within every list, after it was counted.
 
         The rows are read afterwards, so ``total`` and ``pages`` are of an earlier moment than
-        ``items``: as from a server that counts in one statement and reads in the next.
+        ``items``, as with a server that counts in one statement and reads in the next.
         """
         self._gate.between_callbacks.append(callback)
         return callback
@@ -64,9 +64,9 @@ class Script:
         body: a str is sent as HTML, bytes as they are, anything else as JSON; None is the guide's
             error envelope.
 
-        Raises ``ValueError`` for a ``status`` or ``times`` that cannot be.
+        Raises ``ValueError`` for a ``status`` or ``times`` out of range.
         """
-        self._meet(_faults.fail(status, headers or {}, body, self.errors), times, method, path)
+        self._add_fault(_faults.fail(status, headers or {}, body, self.errors), times, method, path)
 
     def drop(
         self,
@@ -78,8 +78,8 @@ class Script:
     ) -> None:
         """Close the connections of coming requests.
 
-        aiohttp's client by itself resends a GET, PUT or DELETE that was not answered, once:
-        such a request needs ``times=2`` for its caller to notice.
+        aiohttp's client resends a GET, PUT or DELETE that was not answered, once and by itself.
+        So its caller notices a dropped connection only with ``times=2``.
 
         ::
 
@@ -89,7 +89,7 @@ class Script:
         when: "before" the request is processed, "during" its answer, or "after" it was processed
             but before the answer.
         """
-        self._meet(_faults.drop(when), times, method, path)
+        self._add_fault(_faults.drop(when), times, method, path)
 
     def delay(
         self,
@@ -99,16 +99,16 @@ class Script:
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        """Serve coming requests later.
+        """Hold coming requests back.
 
         ::
 
             sandbox.delay(2.5, times=None, path="/webhooks/*")
 
-        seconds: how much later; 0 or more.
+        seconds: for how long; 0 or more.
         times, method, path: see ``fail``.
         """
-        self._meet(_faults.delay(seconds), times, method, path)
+        self._add_fault(_faults.delay(seconds), times, method, path)
 
     def calm(self) -> None:
         """Forget all callbacks, and the faults that were not used up."""
@@ -117,7 +117,7 @@ class Script:
         self._gate.between_callbacks.clear()
         self._gate.answer_callbacks.clear()
 
-    def _meet(
+    def _add_fault(
         self, effect: _faults.Effect, times: int | None, method: str | None, path: str | None
     ) -> None:
         fault = _faults.Fault(effect=effect, times=times, method=method, path=path)

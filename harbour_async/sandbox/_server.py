@@ -39,7 +39,7 @@ class Sandbox(Options, Script):
         without a tie-breaker does.
     database: where SQLite writes: ":memory:" or a file. A file that an earlier sandbox left is
         served as it is, and no records are made.
-    clock: what dates the things that happen after the start. "own" begins in May 2023 and moves on
+    clock: the clock that dates changes after the start. "own" begins in May 2023 and moves on
         only when something happens, so that runs can be repeated; "machine" is the time of day.
 
     Access and limits (guide: "Rate limits"):
@@ -48,7 +48,7 @@ class Sandbox(Options, Script):
     rate_limit: * how many requests are let in in any ``per`` seconds; None for no limit.
     per: * seconds.
     retry_after: * how a 429 says when to come back: "seconds", "date", or None for not at all.
-    latency: * seconds by which every answer is held back, or a pair to choose from at random.
+    latency: * seconds by which every answer is held back, or a pair (low, high) for a random time.
     host, port: where to listen; port 0 takes any free one.
     keepalive_timeout: seconds after which an idle connection is closed.
 
@@ -108,7 +108,7 @@ class Sandbox(Options, Script):
         return self
 
     async def aclose(self) -> None:
-        """Stop listening and forget the records. What was logged can still be read."""
+        """Stop listening and forget the records. The log can still be read."""
         store, self._open = self._open, None
         if store is None:
             return
@@ -156,7 +156,7 @@ class Sandbox(Options, Script):
         return max_in_window(self.arrivals, self.per if seconds is None else seconds)
 
     def reset_log(self) -> None:
-        """Forget arrivals and rejections; the limit does not forget."""
+        """Forget arrivals and rejections. The rate limit still counts them."""
         self._gate.arrivals.clear()
         self._gate.rejections = 0
 
@@ -197,7 +197,7 @@ class Sandbox(Options, Script):
     def update(self, which: int | str | Iterable[str], **fields: Any) -> list[str]:
         """Change verifications; returns their ids, in the order in which they changed.
 
-        The ``updated_at`` of each moves to a new moment, later than all before.
+        The ``updated_at`` of each becomes a new moment, later than all before.
 
         which: an id, several ids, or how many to choose at random (by the seed).
         **fields: fields that all of them get.

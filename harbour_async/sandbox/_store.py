@@ -1,6 +1,6 @@
-"""The records in SQLite, rendered once: serving a page is joining strings.
+"""The records in SQLite, rendered once, so that a page is made by joining strings.
 
-Everything here blocks, for about a millisecond, so no request sees half of another's change.
+Every method blocks, for about a millisecond, so no request sees half of another's change.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Store:
 
     Each row has its record as a list shows it (``listed``), the fields that differ in a
     single answer (``single``), and one text each for ``search`` and for the metadata filter.
-    The seeded verifications are outlines, without ``listed`` and ``single`` until somebody reads
-    them: hundreds of thousands are there in seconds.
-    Rows that tie keep the order in which they came (``seq``), backwards when descending, or
-    come in another order in each answer, by the ``seed``.
+    The seeded verifications are outlines, without ``listed`` and ``single`` until they are read,
+    so hundreds of thousands are made in seconds.
+    Rows with equal keys keep the order of insertion (``seq``), reversed when descending, or come in
+    another order in each answer, by the ``seed``.
     """
 
     def __init__(self, database: str, seed: int = 0) -> None:
@@ -48,7 +48,7 @@ class Store:
         self._totals: dict[tuple[str, tuple[Any, ...]], int] = {}
 
     def _open(self) -> bool:
-        """Make the tables if necessary; whether the file was filled already."""
+        """Make the tables if necessary; True if the file was filled already."""
         # One process has a file to itself: totals are remembered here.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA synchronous = OFF")
@@ -57,7 +57,7 @@ class Store:
         if tables and self._pragma("application_id") != _OURS:
             raise ValueError("it holds something else")
         filled = bool(self._pragma("user_version") == _FILLED)
-        if not filled:  # new, or left behind by a process that died while it was filling it
+        if not filled:  # new, or left by a process that died while it was filling the file
             for kind in KINDS:
                 self._db.execute(f"DROP TABLE IF EXISTS {kind.table}")
                 self._create(kind)
@@ -100,7 +100,7 @@ class Store:
         self._db.close()
 
     def insert(self, kind: Kind, records: Iterable[Record], *, outlines: bool = False) -> list[str]:
-        """Add the records, or outlines of them, in their order; their ids."""
+        """Add the records, or outlines of them, in this order; returns their ids."""
         self._totals.clear()
         ids: list[str] = []
 
@@ -128,7 +128,7 @@ class Store:
         return {**json.loads(listed), **json.loads(single)}
 
     def replace(self, kind: Kind, record: Record) -> None:
-        """Replace a record, in its place."""
+        """Replace a record; it keeps its place."""
         self._totals.clear()
         names = (*kind.fields, "search", "metadata", "single", "listed")
         assignments = ", ".join(f"{name} = ?" for name in names)
@@ -138,7 +138,7 @@ class Store:
         )
 
     def delete(self, kind: Kind, key: str) -> bool:
-        """Remove a record, a webhook with its events; whether there was one."""
+        """Remove a record, and a webhook's events with it; False if there was none."""
         self._totals.clear()
         gone = self._db.execute(f"DELETE FROM {kind.table} WHERE {kind.id_field} = ?", (key,))
         if kind is WEBHOOKS:
@@ -156,7 +156,7 @@ class Store:
         return [key for (key,) in rows]
 
     def nth_id(self, kind: Kind, n: int) -> str:
-        """The id at place ``n`` of the ids' own order; it is quick to find."""
+        """The id at place ``n`` in the order of the ids, which the index finds quickly."""
         key = kind.id_field
         row = self._db.execute(
             f"SELECT {key} FROM {kind.table} ORDER BY {key} LIMIT 1 OFFSET ?", (n,)
@@ -171,15 +171,15 @@ class Store:
     def rows(self, kind: Kind, query: Query, *, shuffle: bool = False) -> list[bytes]:
         """One page, rendered; ``shuffle`` gives equal keys another order each time."""
         conditions, values = _conditions(query)
-        way = "DESC" if query.descending else "ASC"
-        ties = f"seq {way}"
+        direction = "DESC" if query.descending else "ASC"
+        ties = f"seq {direction}"
         if shuffle:
             # A linear function modulo a prime permutes the rows; SQLite sorts equal keys by it.
             slope, start = self._random.randrange(1, _PRIME), self._random.randrange(_PRIME)
             ties = f"(seq * {slope} + {start}) % {_PRIME}"
         rows = self._db.execute(
             f"SELECT seq, listed FROM {kind.table}{conditions}"
-            f" ORDER BY {query.order_by} {way}, {ties} LIMIT ? OFFSET ?",
+            f" ORDER BY {query.order_by} {direction}, {ties} LIMIT ? OFFSET ?",
             (*values, query.size, min((query.page - 1) * query.size, _FAR)),
         ).fetchall()
         outlines = [seq for seq, listed in rows if listed is None]
