@@ -14,7 +14,7 @@ KEY = "test-key-5f2c"
 
 
 @define
-class Heard:
+class ReceivedRequest:
     """One request as it came over the socket."""
 
     method: str
@@ -23,7 +23,7 @@ class Heard:
     body: bytes
 
 
-Handler = Callable[[Heard], Awaitable[bytes | None]]
+Handler = Callable[[ReceivedRequest], Awaitable[bytes | None]]
 
 
 @define
@@ -31,7 +31,7 @@ class RawServer:
     """A bare HTTP/1.1 server: the handler gives the bytes of the answer, or None to hang up."""
 
     url: str
-    heard: list[Heard] = field(factory=list)
+    received: list[ReceivedRequest] = field(factory=list)
     connections: int = 0
 
 
@@ -54,12 +54,12 @@ async def raw_server(
         open_writers.add(writer)
         try:
             while True:
-                heard = await read_request(reader)
-                server.heard.append(heard)
-                said = await handler(heard)
-                if said is None:
+                request = await read_request(reader)
+                server.received.append(request)
+                data = await handler(request)
+                if data is None:
                     break
-                writer.write(said)
+                writer.write(data)
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass
@@ -80,14 +80,14 @@ async def raw_server(
         await asyncio.sleep(0)
 
 
-async def read_request(reader: asyncio.StreamReader) -> Heard:
+async def read_request(reader: asyncio.StreamReader) -> ReceivedRequest:
     """The next request; raises IncompleteReadError at the end of the connection."""
     head = await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")[:-2]
     method, target, _ = first.split(" ")
     headers = dict(line.split(": ", 1) for line in lines)
     length = int(headers.get("Content-Length", 0))
-    return Heard(method, target, headers, await reader.readexactly(length))
+    return ReceivedRequest(method, target, headers, await reader.readexactly(length))
 
 
 @define

@@ -21,7 +21,7 @@ from harbour_async import (
     Retry,
     Timeout,
 )
-from tests.servers import KEY, Handler, Heard, RawServer, answer, raw_server
+from tests.servers import KEY, Handler, RawServer, ReceivedRequest, answer, raw_server
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
 MARK = b"\xef\xbb\xbf"
@@ -44,9 +44,9 @@ async def talking(
         yield harbour, server
 
 
-def saying(said: bytes) -> Handler:
-    async def handler(_: Heard) -> bytes:
-        return said
+def answering(data: bytes) -> Handler:
+    async def handler(_: ReceivedRequest) -> bytes:
+        return data
 
     return handler
 
@@ -84,22 +84,25 @@ async def test_a_body_without_end_is_refused_at_the_limit(status: int) -> None:
 
 async def test_a_compressed_bomb_is_refused_in_bounded_memory() -> None:
     bomb = gzip.compress(b" " * (64 * MEBIBYTE), 1)
-    said = answer(200, bomb, Content_Encoding="gzip")
-    async with talking(saying(said), max_response_bytes=2 * MEBIBYTE) as (harbour, server):
+    data = answer(200, bomb, Content_Encoding="gzip")
+    async with talking(answering(data), max_response_bytes=2 * MEBIBYTE) as (harbour, server):
         tracemalloc.start()
         with pytest.raises(ResponseTooLargeError):
             await harbour.verifications.get("VERIFICATION-1")
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert len(server.heard) == 1
+        assert len(server.received) == 1
     assert peak < 24 * MEBIBYTE
 
 
 async def test_a_body_of_exactly_the_limit_is_read() -> None:
     body = RECORD.ljust(MEBIBYTE)
-    async with talking(saying(answer(200, body)), max_response_bytes=MEBIBYTE) as (harbour, _):
+    async with talking(answering(answer(200, body)), max_response_bytes=MEBIBYTE) as (harbour, _):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
-    async with talking(saying(answer(200, body)), max_response_bytes=MEBIBYTE - 1) as (harbour, _):
+    async with talking(answering(answer(200, body)), max_response_bytes=MEBIBYTE - 1) as (
+        harbour,
+        _,
+    ):
         with pytest.raises(ResponseTooLargeError):
             await harbour.verifications.get("VERIFICATION-1")
 
@@ -112,14 +115,14 @@ async def test_a_body_of_exactly_the_limit_is_read() -> None:
     ],
 )
 async def test_headers_of_32_kibibytes_are_read(headers: dict[str, str]) -> None:
-    async with talking(saying(answer(200, RECORD, **headers))) as (harbour, server):
+    async with talking(answering(answer(200, RECORD, **headers))) as (harbour, server):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_headers_without_end_are_an_error() -> None:
-    said = b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000 + b"\r\n"
-    async with talking(saying(said)) as (harbour, _):
+    data = b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000 + b"\r\n"
+    async with talking(answering(data)) as (harbour, _):
         with pytest.raises(APIConnectionError, match="not valid HTTP"):
             await harbour.verifications.get("VERIFICATION-1")
 
@@ -127,8 +130,8 @@ async def test_headers_without_end_are_an_error() -> None:
 async def test_every_decoder_ignores_a_byte_order_mark() -> None:
     page = b'{"items": [{"verification_id": "V", "created_at": "1"}], "total": 1}'
 
-    async def marked(heard: Heard) -> bytes:
-        return answer(200, MARK + (page if "page=" in heard.target else RECORD))
+    async def marked(request: ReceivedRequest) -> bytes:
+        return answer(200, MARK + (page if "page=" in request.target else RECORD))
 
     async with talking(marked) as (harbour, _):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
@@ -148,26 +151,26 @@ async def test_every_decoder_ignores_a_byte_order_mark() -> None:
 async def test_a_decode_error_names_request_and_kind_of_body(
     headers: dict[str, str], kind: str
 ) -> None:
-    async with talking(saying(answer(200, b"<html>Jane</html>", **headers))) as (harbour, _):
+    async with talking(answering(answer(200, b"<html>Jane</html>", **headers))) as (harbour, _):
         with pytest.raises(DecodeError) as caught:
             await harbour.verifications.page(3)
-    said = str(caught.value)
-    assert said.startswith("GET /verifications (page 3): ")
-    assert said.endswith(f"(the body is {kind}, 17 bytes)")
-    assert "Jane" not in said
+    message = str(caught.value)
+    assert message.startswith("GET /verifications (page 3): ")
+    assert message.endswith(f"(the body is {kind}, 17 bytes)")
+    assert "Jane" not in message
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("informational", [100, 102, 103])
 async def test_informational_answers_are_skipped(informational: int) -> None:
-    said = f"HTTP/1.1 {informational} X\r\nLink: <x>\r\n\r\n".encode() * 3 + answer(200, RECORD)
-    async with talking(saying(said)) as (harbour, _):
+    data = f"HTTP/1.1 {informational} X\r\nLink: <x>\r\n\r\n".encode() * 3 + answer(200, RECORD)
+    async with talking(answering(data)) as (harbour, _):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
 
 
 @pytest.mark.parametrize(
-    "said",
+    "data",
     [
         answer(204),
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + RECORD,
@@ -186,9 +189,9 @@ async def test_informational_answers_are_skipped(informational: int) -> None:
         answer(200, RECORD, Content_Encoding="gzip"),
     ],
 )
-async def test_a_broken_answer_is_one_typed_error(said: bytes) -> None:
-    async def handler(_: Heard) -> bytes | None:
-        return said if len(server.heard) < 2 else None
+async def test_a_broken_answer_is_one_typed_error(data: bytes) -> None:
+    async def handler(_: ReceivedRequest) -> bytes | None:
+        return data if len(server.received) < 2 else None
 
     async with talking(handler, timeout=Timeout(5, 0.5, 1)) as (harbour, server):
         with pytest.raises(HarbourError) as caught:
@@ -197,7 +200,7 @@ async def test_a_broken_answer_is_one_typed_error(said: bytes) -> None:
 
 
 async def test_a_post_is_never_sent_over_a_connection_that_was_idle() -> None:
-    async def handler(_: Heard) -> bytes:
+    async def handler(_: ReceivedRequest) -> bytes:
         return answer(200, b'{"webhook_id": "wb_1"}')
 
     async with talking(handler) as (harbour, server):

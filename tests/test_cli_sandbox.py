@@ -26,7 +26,7 @@ PATIENCE = 60
 
 @define
 class Running:
-    """The command, and what it said to export."""
+    """The command, and what it asks to export."""
 
     process: subprocess.Popen[str]
     url: str

@@ -25,7 +25,7 @@ from harbour_async import (
     SessionClosedError,
     Timeout,
 )
-from tests.servers import KEY, Handler, Heard, RawServer, answer, raw_server
+from tests.servers import KEY, Handler, RawServer, ReceivedRequest, answer, raw_server
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
 FOREVER = Timeout(total=None, attempt=None, connect=None)
@@ -51,16 +51,16 @@ async def talking(
             await harbour.aclose()
 
 
-async def said(_: Heard) -> bytes:
+async def give_a_record(_: ReceivedRequest) -> bytes:
     return answer(200, RECORD)
 
 
-async def silence(_: Heard) -> bytes:
+async def silence(_: ReceivedRequest) -> bytes:
     await asyncio.Event().wait()
     return b""
 
 
-async def one_byte(_: Heard) -> bytes:
+async def one_byte(_: ReceivedRequest) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"
 
 
@@ -85,7 +85,7 @@ async def closed_under(task: asyncio.Task[Any]) -> SessionClosedError:
 async def test_closing_wakes_a_call_that_waits_for_an_answer(handler: Handler) -> None:
     async with talking(handler) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
-        await until(lambda: server.heard)
+        await until(lambda: server.received)
         await harbour.aclose()
         error = await closed_under(task)
     assert error.sent
@@ -94,31 +94,31 @@ async def test_closing_wakes_a_call_that_waits_for_an_answer(handler: Handler) -
 
 
 async def test_closing_wakes_a_call_that_sleeps_between_attempts() -> None:
-    async def fail(_: Heard) -> bytes:
+    async def fail(_: ReceivedRequest) -> bytes:
         return answer(503)
 
     async with talking(fail) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
-        await until(lambda: server.heard)
+        await until(lambda: server.received)
         await asyncio.sleep(0.01)
         await harbour.aclose()
         assert (await closed_under(task)).sent
 
 
 async def test_closing_wakes_a_call_that_waits_in_a_pause() -> None:
-    async def fail(_: Heard) -> bytes:
+    async def fail(_: ReceivedRequest) -> bytes:
         return answer(429, Retry_After="100")
 
     async with talking(fail, rate_limit=100, retry=Retry()) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
-        await until(lambda: server.heard and harbour.budget.snapshot().waiting.interactive)
+        await until(lambda: server.received and harbour.budget.snapshot().waiting.interactive)
         await harbour.aclose()
         error = await closed_under(task)
     assert not error.sent  # a 429 turned it away
 
 
 async def test_closing_wakes_a_call_that_waits_for_the_sessions_budget() -> None:
-    async with talking(said, rate_limit=RateLimit(1, 3600)) as (harbour, server):
+    async with talking(give_a_record, rate_limit=RateLimit(1, 3600)) as (harbour, server):
         await get(harbour)
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: harbour.budget.snapshot().waiting.interactive)
@@ -126,14 +126,14 @@ async def test_closing_wakes_a_call_that_waits_for_the_sessions_budget() -> None
         error = await closed_under(task)
     assert not error.sent
     assert error.attempts == 0
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_closing_wakes_a_call_that_waits_for_a_shared_budget_and_keeps_the_budget_open() -> (
     None
 ):
     budget = Budget(RateLimit(1, 3600))
-    async with talking(said, budget=budget) as (harbour, _):
+    async with talking(give_a_record, budget=budget) as (harbour, _):
         await get(harbour)
         task = asyncio.ensure_future(get(harbour))
         other = asyncio.ensure_future(budget.acquire(Priority.BULK))
@@ -149,7 +149,7 @@ async def test_closing_wakes_a_call_that_waits_for_a_shared_budget_and_keeps_the
 async def test_closing_wakes_a_call_that_waits_for_a_connection_of_the_pool() -> None:
     async with talking(silence, max_connections=1) as (harbour, server):
         tasks = [asyncio.ensure_future(get(harbour)) for _ in range(3)]
-        await until(lambda: server.heard)
+        await until(lambda: server.received)
         await harbour.aclose()
         errors = [await closed_under(task) for task in tasks]
     assert sorted(error.sent for error in errors) == [False, False, True]
@@ -174,7 +174,7 @@ async def test_closing_wakes_a_call_that_waits_for_the_key() -> None:
 async def test_closing_wakes_a_walk() -> None:
     async with talking(silence) as (harbour, server):
         task = asyncio.ensure_future(harbour.verifications.list().to_list())
-        await until(lambda: server.heard)
+        await until(lambda: server.received)
         await harbour.aclose()
         error = await closed_under(task)
     assert error.request is not None
@@ -186,7 +186,7 @@ async def test_leaving_async_with_wakes_every_call_and_leaves_no_task() -> None:
     async with raw_server(silence) as server:
         async with HarbourSession(KEY, base_url=server.url, timeout=FOREVER) as harbour:
             tasks = [asyncio.ensure_future(get(harbour)) for _ in range(5)]
-            await until(lambda: len(server.heard) == 5)
+            await until(lambda: len(server.received) == 5)
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(result) for result in results} == {SessionClosedError}
         assert harbour.budget.snapshot().used == 5
@@ -195,13 +195,13 @@ async def test_leaving_async_with_wakes_every_call_and_leaves_no_task() -> None:
 async def test_with_grace_sent_requests_finish_and_waiting_calls_are_refused() -> None:
     go_on = asyncio.Event()
 
-    async def slow(_: Heard) -> bytes:
+    async def slow(_: ReceivedRequest) -> bytes:
         await go_on.wait()
         return answer(200, RECORD)
 
     async with talking(slow, max_connections=2) as (harbour, server):
         sent = [asyncio.ensure_future(get(harbour)) for _ in range(2)]
-        await until(lambda: len(server.heard) == 2)
+        await until(lambda: len(server.received) == 2)
         waiting = asyncio.ensure_future(get(harbour))
         await asyncio.sleep(0)
         closing = asyncio.ensure_future(harbour.aclose(grace=3600))
@@ -217,7 +217,7 @@ async def test_with_grace_sent_requests_finish_and_waiting_calls_are_refused() -
 async def test_a_call_that_is_not_answered_within_the_grace_ends_with_an_error() -> None:
     async with talking(silence) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
-        await until(lambda: server.heard)
+        await until(lambda: server.received)
         await harbour.aclose(grace=0.01)
         assert (await closed_under(task)).sent
 
@@ -225,7 +225,7 @@ async def test_a_call_that_is_not_answered_within_the_grace_ends_with_an_error()
 async def test_closing_at_once_cuts_the_grace_of_another_closing_short() -> None:
     async with talking(silence) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
-        await until(lambda: server.heard)
+        await until(lambda: server.received)
         patient = asyncio.ensure_future(harbour.aclose(grace=3600))
         await asyncio.sleep(0)
         await harbour.aclose()
@@ -237,13 +237,13 @@ async def test_closing_at_once_cuts_the_grace_of_another_closing_short() -> None
 async def test_in_grace_a_failure_is_raised_instead_of_retried() -> None:
     go_on = asyncio.Event()
 
-    async def slow_failure(_: Heard) -> bytes:
+    async def slow_failure(_: ReceivedRequest) -> bytes:
         await go_on.wait()
         return answer(503)
 
     async with talking(slow_failure) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
-        await until(lambda: server.heard)
+        await until(lambda: server.received)
         closing = asyncio.ensure_future(harbour.aclose(grace=3600))
         await asyncio.sleep(0)
         go_on.set()
@@ -251,13 +251,13 @@ async def test_in_grace_a_failure_is_raised_instead_of_retried() -> None:
             with pytest.raises(InternalServerError):
                 await task
             await closing
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_a_closing_that_is_cancelled_in_its_grace_still_closes_the_session() -> None:
     async with talking(silence) as (harbour, server):
         task = asyncio.ensure_future(get(harbour))
-        await until(lambda: server.heard)
+        await until(lambda: server.received)
         closing = asyncio.ensure_future(harbour.aclose(grace=3600))
         await asyncio.sleep(0)
         closing.cancel()
@@ -280,7 +280,7 @@ def test_use_in_a_second_loop_is_an_error_that_says_what_to_do() -> None:
     first = asyncio.new_event_loop()
 
     async def in_first() -> tuple[HarbourSession, Any]:
-        manager = raw_server(said)
+        manager = raw_server(give_a_record)
         server = await manager.__aenter__()
         harbour = HarbourSession(KEY, base_url=server.url)
         await get(harbour)
@@ -301,7 +301,7 @@ def test_a_session_whose_loop_is_closed_may_be_used_in_the_next() -> None:
     harbour: list[HarbourSession] = []
 
     async def use(*, close: bool) -> None:
-        async with raw_server(said) as server:
+        async with raw_server(give_a_record) as server:
             if not harbour:
                 harbour.append(HarbourSession(KEY, base_url=server.url, retry=1))
                 await get(harbour[0])
@@ -332,7 +332,7 @@ def test_a_session_that_was_never_used_may_be_used_in_any_loop() -> None:
 
 
 async def test_an_abandoned_session_warns_once_and_aiohttp_does_not() -> None:
-    async with raw_server(said) as server:
+    async with raw_server(give_a_record) as server:
         harbour = HarbourSession(KEY, base_url=server.url)
         await get(harbour)
         with warnings.catch_warnings(record=True) as caught:
@@ -344,7 +344,7 @@ async def test_an_abandoned_session_warns_once_and_aiohttp_does_not() -> None:
 
 
 async def test_a_session_whose_view_is_in_use_is_not_abandoned() -> None:
-    async with raw_server(said) as server:
+    async with raw_server(give_a_record) as server:
         view = HarbourSession(KEY, base_url=server.url).with_options(timeout=5)
         await get(view)
         gc.collect()
@@ -357,7 +357,7 @@ def _warnings_of_two_sessions(pipe: Any) -> None:
     async def main() -> list[str]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            async with raw_server(said) as server:
+            async with raw_server(give_a_record) as server:
                 for limit in (RateLimit.unlimited(), RateLimit(), RateLimit()):
                     async with HarbourSession(
                         KEY, base_url=server.url, rate_limit=limit

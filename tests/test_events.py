@@ -39,13 +39,13 @@ from harbour_async.events import (
     RetryScheduled,
 )
 from harbour_async.sandbox import Sandbox
-from tests.servers import KEY, Handler, Heard, RawServer, answer, raw_server
+from tests.servers import KEY, Handler, RawServer, ReceivedRequest, answer, raw_server
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
 KINDS = (CallStarted, AttemptStarted, AttemptEnded, BudgetPaused, RetryScheduled, CallEnded)
 
 
-async def said(_: Heard) -> bytes:
+async def give_a_record(_: ReceivedRequest) -> bytes:
     return answer(200, RECORD)
 
 
@@ -53,35 +53,35 @@ def answering(*answers: bytes | None) -> Handler:
     """Give the answers one after the other, and repeat the last one."""
     left = itertools.chain(answers[:-1], itertools.repeat(answers[-1]))
 
-    async def handle(_: Heard) -> bytes | None:
+    async def handle(_: ReceivedRequest) -> bytes | None:
         return next(left)
 
     return handle
 
 
 @asynccontextmanager
-async def heard_by(
+async def listening(
     handler: Handler, **settings: Any
 ) -> AsyncIterator[tuple[HarbourSession, list[Any], RawServer]]:
     """A session, the events that it sent, and its server."""
-    heard: list[Any] = []
+    events: list[Any] = []
     settings.setdefault("retry", Retry(attempts=3, base_delay=0.001))
     settings.setdefault("rate_limit", RateLimit.unlimited())
     async with (
         raw_server(handler) as server,
-        HarbourSession(KEY, base_url=server.url, on_event=heard.append, **settings) as harbour,
+        HarbourSession(KEY, base_url=server.url, on_event=events.append, **settings) as harbour,
     ):
-        yield harbour, heard, server
+        yield harbour, events, server
 
 
-def names(heard: list[Any]) -> list[str]:
-    return [type(event).__name__ for event in heard]
+def names(events: list[Any]) -> list[str]:
+    return [type(event).__name__ for event in events]
 
 
 async def test_a_call_emits_its_start_its_attempt_and_its_end() -> None:
-    async with heard_by(said) as (harbour, heard, _):
+    async with listening(give_a_record) as (harbour, events, _):
         await harbour.verifications.get("VERIFICATION-1")
-    started, sent, answered, ended = heard
+    started, sent, answered, ended = events
     common = {
         "call_id": started.call_id,
         "method": "GET",
@@ -118,9 +118,9 @@ async def test_a_call_emits_its_start_its_attempt_and_its_end() -> None:
 
 
 async def test_the_event_of_a_retry_has_its_reason_and_its_wait() -> None:
-    async with heard_by(answering(answer(503), answer(200, RECORD))) as (harbour, heard, _):
+    async with listening(answering(answer(503), answer(200, RECORD))) as (harbour, events, _):
         await harbour.verifications.get("VERIFICATION-1")
-    assert names(heard) == [
+    assert names(events) == [
         "CallStarted",
         "AttemptStarted",
         "AttemptEnded",
@@ -129,7 +129,7 @@ async def test_the_event_of_a_retry_has_its_reason_and_its_wait() -> None:
         "AttemptEnded",
         "CallEnded",
     ]
-    failed, retry, again, ended = heard[2], heard[3], heard[4], heard[6]
+    failed, retry, again, ended = events[2], events[3], events[4], events[6]
     assert (failed.attempt, failed.status, failed.error) == (1, 503, "InternalServerError")
     assert (retry.attempt, retry.status, retry.error) == (1, 503, "InternalServerError")
     assert 0 <= retry.duration <= 0.001
@@ -140,14 +140,14 @@ async def test_the_event_of_a_retry_has_its_reason_and_its_wait() -> None:
 async def test_the_event_of_a_429_has_the_length_of_the_pause() -> None:
     refused = answer(429, Retry_After="1")
     limit = RateLimit(1000)
-    async with heard_by(answering(refused, answer(200, RECORD)), rate_limit=limit) as (
+    async with listening(answering(refused, answer(200, RECORD)), rate_limit=limit) as (
         harbour,
-        heard,
+        events,
         _,
     ):
         await harbour.verifications.get("VERIFICATION-1")
-    assert names(heard)[2:5] == ["AttemptEnded", "BudgetPaused", "RetryScheduled"]
-    paused, retry, again, ended = heard[3], heard[4], heard[5], heard[7]
+    assert names(events)[2:5] == ["AttemptEnded", "BudgetPaused", "RetryScheduled"]
+    paused, retry, again, ended = events[3], events[4], events[5], events[7]
     assert (paused.attempt, paused.status) == (1, 429)
     assert 0.9 < paused.duration <= 1.0
     assert (retry.status, retry.error, retry.duration >= 1.0) == (429, "RateLimitError", True)
@@ -156,90 +156,90 @@ async def test_the_event_of_a_429_has_the_length_of_the_pause() -> None:
 
 
 async def test_an_attempt_without_an_answer_has_an_error_and_no_status() -> None:
-    async with heard_by(answering(None, None, answer(200, RECORD))) as (harbour, heard, _):
+    async with listening(answering(None, None, answer(200, RECORD))) as (harbour, events, _):
         await harbour.verifications.get("VERIFICATION-1")
-    failed = next(event for event in heard if isinstance(event, AttemptEnded))
+    failed = next(event for event in events if isinstance(event, AttemptEnded))
     assert (failed.status, failed.error) == (None, "APIConnectionError")
 
 
 async def test_a_call_that_fails_ends_with_its_status_and_the_errors_name() -> None:
-    async with heard_by(answering(answer(404))) as (harbour, heard, _):
+    async with listening(answering(answer(404))) as (harbour, events, _):
         with pytest.raises(NotFoundError):
             await harbour.webhooks.event("WEBHOOK-1", "EVENT-1")
-    ended = heard[-1]
+    ended = events[-1]
     assert isinstance(ended, CallEnded)
     assert (ended.status, ended.error) == (404, "NotFoundError")
 
 
 async def test_an_answer_that_cannot_be_read_fails_the_call_and_not_the_attempt() -> None:
-    async with heard_by(answering(answer(200, b"<html>"))) as (harbour, heard, _):
+    async with listening(answering(answer(200, b"<html>"))) as (harbour, events, _):
         with pytest.raises(DecodeError):
             await harbour.verifications.get("VERIFICATION-1")
-    assert (heard[2].status, heard[2].error) == (200, None)
-    assert (heard[-1].status, heard[-1].error) == (200, "DecodeError")
+    assert (events[2].status, events[2].error) == (200, None)
+    assert (events[-1].status, events[-1].error) == (200, "DecodeError")
 
 
 async def test_a_delete_whose_answer_was_lost_ends_as_a_success() -> None:
-    async with heard_by(answering(answer(502), answer(404))) as (harbour, heard, _):
+    async with listening(answering(answer(502), answer(404))) as (harbour, events, _):
         await harbour.verifications.delete("VERIFICATION-1")
-    ends = [event for event in heard if isinstance(event, CallEnded)]
+    ends = [event for event in events if isinstance(event, CallEnded)]
     assert (ends[0].status, ends[0].error) == (404, None)
 
 
 async def test_a_call_that_is_cancelled_emits_its_end() -> None:
     waiting = asyncio.Event()
 
-    async def never(_: Heard) -> bytes:
+    async def never(_: ReceivedRequest) -> bytes:
         waiting.set()
         await asyncio.Event().wait()
         return b""
 
-    async with heard_by(never) as (harbour, heard, _):
+    async with listening(never) as (harbour, events, _):
         task = asyncio.ensure_future(harbour.verifications.get("VERIFICATION-1"))
         await waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert names(heard) == ["CallStarted", "AttemptStarted", "AttemptEnded", "CallEnded"]
-    assert heard[2].error == heard[3].error == "CancelledError"
+    assert names(events) == ["CallStarted", "AttemptStarted", "AttemptEnded", "CallEnded"]
+    assert events[2].error == events[3].error == "CancelledError"
 
 
 async def test_the_end_of_a_call_that_never_gets_its_turn_has_its_wait() -> None:
-    async with heard_by(said, rate_limit=RateLimit(1, 3600)) as (harbour, heard, _):
+    async with listening(give_a_record, rate_limit=RateLimit(1, 3600)) as (harbour, events, _):
         await harbour.verifications.get("VERIFICATION-1")
-        heard.clear()
+        events.clear()
         task = asyncio.ensure_future(harbour.verifications.get("VERIFICATION-2", timeout=None))
         while not harbour.budget.snapshot().waiting.interactive:
             await asyncio.sleep(0.001)
         await harbour.aclose()
         with pytest.raises(SessionClosedError):
             await task
-    assert names(heard) == ["CallStarted", "CallEnded"]
-    assert heard[-1].attempt == 0
-    assert heard[-1].status is None
-    assert heard[-1].error == "SessionClosedError"
-    assert 0 < heard[-1].budget_wait <= heard[-1].duration
+    assert names(events) == ["CallStarted", "CallEnded"]
+    assert events[-1].attempt == 0
+    assert events[-1].status is None
+    assert events[-1].error == "SessionClosedError"
+    assert 0 < events[-1].budget_wait <= events[-1].duration
 
 
 async def test_a_call_that_is_refused_by_its_deadline_emits_its_end() -> None:
-    async with heard_by(said, rate_limit=RateLimit(1, 3600)) as (harbour, heard, _):
+    async with listening(give_a_record, rate_limit=RateLimit(1, 3600)) as (harbour, events, _):
         await harbour.verifications.get("VERIFICATION-1")
-        heard.clear()
+        events.clear()
         with pytest.raises(DeadlineExceededError):
             await harbour.verifications.get("VERIFICATION-2", timeout=1)
-    assert names(heard) == ["CallStarted", "CallEnded"]
-    assert heard[-1].error == "DeadlineExceededError"
+    assert names(events) == ["CallStarted", "CallEnded"]
+    assert events[-1].error == "DeadlineExceededError"
 
 
 async def test_each_page_is_a_call_in_the_bulk_lane() -> None:
-    heard: list[Event] = []
+    events: list[Event] = []
     async with (
         Sandbox(verifications=250, rate_limit=None) as sandbox,
-        HarbourSession(sandbox.api_key, base_url=sandbox.url, on_event=heard.append) as harbour,
+        HarbourSession(sandbox.api_key, base_url=sandbox.url, on_event=events.append) as harbour,
     ):
         pager = harbour.verifications.list(search="Jane", metadata={"name": "Jane"})
         await pager.to_list()
-    calls = [event for event in heard if isinstance(event, CallStarted)]
+    calls = [event for event in events if isinstance(event, CallStarted)]
     assert len(calls) == pager.report.requests
     assert len({event.call_id for event in calls}) == len(calls)
     assert {event.template for event in calls} == {"/verifications"}
@@ -249,7 +249,7 @@ async def test_each_page_is_a_call_in_the_bulk_lane() -> None:
 
 async def test_events_of_prefetched_pages_come_in_the_readers_context() -> None:
     reader = contextvars.ContextVar[str]("reader")
-    heard: list[str] = []
+    contexts: list[str] = []
 
     async def read(name: str, harbour: HarbourSession) -> None:
         reader.set(name)
@@ -258,15 +258,18 @@ async def test_events_of_prefetched_pages_come_in_the_readers_context() -> None:
     async with (
         Sandbox(verifications=50, rate_limit=None) as sandbox,
         HarbourSession(
-            sandbox.api_key, base_url=sandbox.url, on_event=lambda _: heard.append(reader.get())
+            sandbox.api_key, base_url=sandbox.url, on_event=lambda _: contexts.append(reader.get())
         ) as harbour,
     ):
         await asyncio.gather(read("one", harbour), read("other", harbour))
-    assert heard.count("one") == heard.count("other") > 20
+    assert contexts.count("one") == contexts.count("other") > 20
 
 
 async def test_calls_of_all_sessions_have_different_ids() -> None:
-    async with heard_by(said) as (one, first, _), heard_by(said) as (other, second, _):
+    async with (
+        listening(give_a_record) as (one, first, _),
+        listening(give_a_record) as (other, second, _),
+    ):
         await asyncio.gather(one.verifications.get("A"), other.verifications.get("A"))
     assert first[0].call_id != second[0].call_id
 
@@ -288,19 +291,19 @@ TEMPLATES = {
 @pytest.mark.parametrize("template", TEMPLATES)
 async def test_no_event_holds_an_id_a_query_a_body_an_answer_or_the_key(template: str) -> None:
     refused = answer(400, b'{"message": "SECRET"}', X_Request_ID="SECRET")
-    async with heard_by(answering(refused)) as (harbour, heard, _):
+    async with listening(answering(refused)) as (harbour, events, _):
         with pytest.raises(BadRequestError):
             await TEMPLATES[template](harbour)
-    assert {event.template for event in heard} == {template}
-    assert "SECRET" not in repr(heard)
-    assert KEY not in repr(heard)
+    assert {event.template for event in events} == {template}
+    assert "SECRET" not in repr(events)
+    assert KEY not in repr(events)
 
 
 async def test_the_other_spelling_of_a_path_is_another_call() -> None:
     handler = answering(answer(404), answer(200, RECORD))
-    async with heard_by(handler) as (harbour, heard, _):
+    async with listening(handler) as (harbour, events, _):
         await harbour.verifications.get("VERIFICATION-1")
-    calls = [event.template for event in heard if isinstance(event, CallStarted)]
+    calls = [event.template for event in events if isinstance(event, CallStarted)]
     assert calls == ["/verifications/{verification_id}", "/verification/{verification_id}"]
 
 
@@ -308,7 +311,7 @@ async def test_several_listeners_get_the_same_events() -> None:
     first: list[Event] = []
     second: list[Event] = []
     async with (
-        raw_server(said) as server,
+        raw_server(give_a_record) as server,
         HarbourSession(KEY, base_url=server.url, on_event=[first.append, second.append]) as harbour,
     ):
         await harbour.verifications.get("VERIFICATION-1")
@@ -316,9 +319,9 @@ async def test_several_listeners_get_the_same_events() -> None:
 
 
 async def test_a_view_has_the_listeners_of_its_session() -> None:
-    async with heard_by(said) as (harbour, heard, _):
+    async with listening(give_a_record) as (harbour, events, _):
         await harbour.with_options(timeout=5).verifications.get("VERIFICATION-1")
-    assert len(heard) == 4
+    assert len(events) == 4
 
 
 @pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
@@ -328,16 +331,16 @@ async def test_a_listener_that_raises_breaks_no_call_and_is_reported_once(
     def broken(_: Event) -> None:
         raise error("the listener's own")
 
-    heard: list[Event] = []
+    events: list[Event] = []
     async with (
         raw_server(answering(answer(503), answer(200, RECORD))) as server,
         HarbourSession(
-            KEY, base_url=server.url, on_event=[broken, heard.append], retry=Retry(base_delay=0.01)
+            KEY, base_url=server.url, on_event=[broken, events.append], retry=Retry(base_delay=0.01)
         ) as harbour,
     ):
         for _ in range(3):
             await harbour.verifications.get("VERIFICATION-1")
-    assert [type(event) for event in heard].count(CallEnded) == 3
+    assert [type(event) for event in events].count(CallEnded) == 3
     reports = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(reports) == 1
     assert "broken" in reports[0].getMessage()
@@ -353,11 +356,11 @@ async def test_logging_that_fails_breaks_no_call() -> None:
     logger, handler = logging.getLogger("harbour_async"), Broken()
     logger.addHandler(handler)
     try:
-        async with heard_by(answering(answer(503), answer(200, RECORD))) as (harbour, heard, _):
+        async with listening(answering(answer(503), answer(200, RECORD))) as (harbour, events, _):
             await harbour.verifications.get("VERIFICATION-1")
     finally:
         logger.removeHandler(handler)
-    assert isinstance(heard[-1], CallEnded)
+    assert isinstance(events[-1], CallEnded)
 
 
 async def asynchronous(_: Event) -> None: ...
@@ -382,7 +385,7 @@ def test_events_are_frozen_and_their_annotations_can_be_read() -> None:
 
 
 async def test_a_call_is_not_kept_alive_by_its_events() -> None:
-    async with heard_by(answering(answer(500)), retry=Retry(attempts=1)) as (harbour, _, _):
+    async with listening(answering(answer(500)), retry=Retry(attempts=1)) as (harbour, _, _):
         with pytest.raises(InternalServerError) as caught:
             await harbour.verifications.get("VERIFICATION-1")
         gone = weakref.ref(caught.value)
@@ -397,11 +400,11 @@ async def test_an_interrupt_in_a_listener_passes_through_and_costs_no_slot() -> 
             raise KeyboardInterrupt
 
     async with (
-        raw_server(said) as server,
+        raw_server(give_a_record) as server,
         HarbourSession(KEY, base_url=server.url, on_event=interrupted) as harbour,
     ):
         call = harbour.verifications.get("VERIFICATION-1")
         with pytest.raises(KeyboardInterrupt):  # in this very task, which no loop watches over
             call.send(None)
         assert harbour.budget.snapshot().used == 0
-    assert not server.heard
+    assert not server.received

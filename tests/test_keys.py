@@ -23,7 +23,7 @@ from harbour_async import (
     Timeout,
 )
 from harbour_async._keys import Keys
-from tests.servers import KEY, Heard, answer, raw_server
+from tests.servers import KEY, ReceivedRequest, answer, raw_server
 from tests.shown import shown
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
@@ -52,13 +52,13 @@ class Rotating:
 async def test_a_callable_is_asked_before_each_attempt(
     source: Callable[[Rotating], Callable[[], Any]],
 ) -> None:
-    async def fail_twice(_: Heard) -> bytes:
-        return answer(200, RECORD) if len(server.heard) == 3 else answer(503)
+    async def fail_twice(_: ReceivedRequest) -> bytes:
+        return answer(200, RECORD) if len(server.received) == 3 else answer(503)
 
     keys = Rotating()
     async with raw_server(fail_twice) as server, session(source(keys), server.url) as harbour:
         await harbour.verifications.get("VERIFICATION-1")
-    assert [heard.headers["x-api-key"] for heard in server.heard] == keys.given
+    assert [request.headers["x-api-key"] for request in server.received] == keys.given
     assert len(keys.given) == 3
 
 
@@ -148,7 +148,7 @@ async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
 ) -> None:
     body = echo(key)
 
-    async def echoing(_: Heard) -> bytes:
+    async def echoing(_: ReceivedRequest) -> bytes:
         return answer(status, body, X_Request_ID=key, X_Echo=key, Content_Type=f"application/{KEY}")
 
     async with raw_server(echoing) as server, session(key, server.url) as harbour:
@@ -160,8 +160,8 @@ async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
 
 
 async def test_every_key_a_callable_ever_gave_is_kept_out_of_errors() -> None:
-    async def echoing(heard: Heard) -> bytes:
-        seen.append(heard.headers["x-api-key"])
+    async def echoing(request: ReceivedRequest) -> bytes:
+        seen.append(request.headers["x-api-key"])
         return answer(401, " ".join(seen).encode())
 
     seen: list[str] = []
@@ -191,12 +191,12 @@ BREAKING = [
 ]
 
 
-@pytest.mark.parametrize("said", BREAKING)
-async def test_no_byte_of_a_broken_answer_gets_into_an_error(said: bytes) -> None:
-    answer_bytes = said.replace(b"%s", f"Jane-{KEY}".encode())
+@pytest.mark.parametrize("data", BREAKING)
+async def test_no_byte_of_a_broken_answer_gets_into_an_error(data: bytes) -> None:
+    answer_bytes = data.replace(b"%s", f"Jane-{KEY}".encode())
 
-    async def breaking(_: Heard) -> bytes | None:
-        if len(server.heard) > 1:
+    async def breaking(_: ReceivedRequest) -> bytes | None:
+        if len(server.received) > 1:
             return None
         return answer_bytes
 
@@ -215,10 +215,10 @@ async def test_no_byte_of_a_broken_answer_gets_into_an_error(said: bytes) -> Non
 
 
 async def test_a_socket_error_is_kept_as_the_cause_without_the_frames_below() -> None:
-    async def said(_: Heard) -> bytes:
+    async def handler(_: ReceivedRequest) -> bytes:
         return b""
 
-    async with raw_server(said) as server:
+    async with raw_server(handler) as server:
         gone = server.url
     async with session(KEY, gone) as harbour:
         with pytest.raises(APIConnectionError) as caught:
@@ -235,13 +235,13 @@ Use = Callable[[HarbourSession], Awaitable[object]]
 async def test_a_cancelled_call_does_not_show_the_key_in_its_frames() -> None:
     import asyncio
 
-    async def silence(_: Heard) -> bytes:
+    async def silence(_: ReceivedRequest) -> bytes:
         await asyncio.Event().wait()
         return b""
 
     async with raw_server(silence) as server, session(KEY, server.url) as harbour:
         task = asyncio.ensure_future(harbour.verifications.get("VERIFICATION-1"))
-        while not server.heard:
+        while not server.received:
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
@@ -250,8 +250,8 @@ async def test_a_cancelled_call_does_not_show_the_key_in_its_frames() -> None:
 
 
 async def test_the_key_is_in_nothing_public_and_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
-    async def fail_once(_: Heard) -> bytes | None:
-        return answer(200, RECORD) if len(server.heard) > 1 else None
+    async def fail_once(_: ReceivedRequest) -> bytes | None:
+        return answer(200, RECORD) if len(server.received) > 1 else None
 
     with caplog.at_level(logging.DEBUG):
         async with raw_server(fail_once) as server, session(KEY, server.url) as harbour:

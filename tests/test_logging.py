@@ -50,11 +50,11 @@ async def test_a_retry_is_a_warning_with_method_template_status_attempt_and_seco
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await one_call(answer(503), answer(200, RECORD))
-    (said,) = at(logging.WARNING, caplog)
+    (message,) = at(logging.WARNING, caplog)
     assert re.fullmatch(
         r"GET /verifications/\{verification_id\}: attempt 1 failed: 503 InternalServerError; "
         r"next attempt in 0\.\d\d s",
-        said,
+        message,
     )
 
 
@@ -70,10 +70,10 @@ async def test_a_call_that_succeeds_logs_nothing_above_debug(
 ) -> None:
     caplog.set_level(logging.DEBUG, "harbour_async")
     await one_call(answer(200, RECORD))
-    said = [record for record in caplog.records if record.name == "harbour_async"]
-    assert said
-    assert {record.levelno for record in said} == {logging.DEBUG}
-    assert any("attempt 1 ended after" in record.getMessage() for record in said)
+    records = [record for record in caplog.records if record.name == "harbour_async"]
+    assert records
+    assert {record.levelno for record in records} == {logging.DEBUG}
+    assert any("attempt 1 ended after" in record.getMessage() for record in records)
 
 
 async def test_no_level_logs_an_id_a_query_a_body_or_the_key(
@@ -82,10 +82,10 @@ async def test_no_level_logs_an_id_a_query_a_body_or_the_key(
     caplog.set_level(logging.DEBUG, "harbour_async")
     refused = answer(429, b'{"message": "SECRET"}', Retry_After="0.01")
     await one_call(refused, answer(503, b"SECRET"), answer(200, RECORD))
-    said = [record.getMessage() for record in caplog.records if record.name == "harbour_async"]
-    assert len(said) > 6
-    assert "SECRET" not in "".join(said)
-    assert KEY not in "".join(said)
+    messages = [record.getMessage() for record in caplog.records if record.name == "harbour_async"]
+    assert len(messages) > 6
+    assert "SECRET" not in "".join(messages)
+    assert KEY not in "".join(messages)
 
 
 @pytest.mark.parametrize(("wait", "level"), [(0.9, logging.DEBUG), (1.1, logging.INFO)])
@@ -111,8 +111,8 @@ def test_a_long_wait_that_ends_in_an_error_is_logged_at_info(
     _logging.log(
         CallEnded(**COMMON, attempt=0, status=None, error=error, duration=9.0, budget_wait=9.0)
     )
-    (said,) = at(level, caplog)
-    assert "9.00 s of them waiting for the budget" in said
+    (message,) = at(level, caplog)
+    assert "9.00 s of them waiting for the budget" in message
 
 
 async def test_a_long_wait_is_logged_where_only_info_is_on(
@@ -124,8 +124,8 @@ async def test_a_long_wait_is_logged_where_only_info_is_on(
         HarbourSession(KEY, base_url=server.url, rate_limit=RateLimit(1, 1.1)) as harbour,
     ):
         await asyncio.gather(*(harbour.verifications.get(name) for name in "AB"))
-    (said,) = at(logging.INFO, caplog)
-    assert re.search(r"attempt 1 waited 1\.\d\d s for the budget", said)
+    (message,) = at(logging.INFO, caplog)
+    assert re.search(r"attempt 1 waited 1\.\d\d s for the budget", message)
 
 
 async def test_records_reach_the_handlers_of_the_root_logger(
@@ -142,9 +142,9 @@ async def test_the_environment_turns_on_a_log_on_stderr(
 ) -> None:
     monkeypatch.setenv("HARBOUR_LOG", asked)
     await one_call(answer(503), answer(200, RECORD))
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == lines
-    assert sum("WARNING harbour_async: GET" in line for line in said) == 1
+    lines_shown = capsys.readouterr().err.splitlines()
+    assert len(lines_shown) == lines
+    assert sum("WARNING harbour_async: GET" in line for line in lines_shown) == 1
 
 
 def test_many_sessions_share_one_handler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from harbour_async import (
     Retry,
     Timeout,
 )
-from tests.servers import KEY, Heard, answer, http_proxy, raw_server
+from tests.servers import KEY, ReceivedRequest, answer, http_proxy, raw_server
 from tests.shown import shown
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
@@ -25,7 +25,7 @@ FAST = Retry(attempts=3, base_delay=0.001, max_delay=0.002)
 PASSWORD = "hunter2-5f2c"
 
 
-async def said(_: Heard) -> bytes:
+async def give_a_record(_: ReceivedRequest) -> bytes:
     return answer(200, RECORD)
 
 
@@ -60,7 +60,7 @@ def session(url: str, network: Network) -> HarbourSession:
 async def test_a_certificate_authority_of_the_users_own_is_trusted(authority: trustme.CA) -> None:
     network = Network(ssl=client_context(authority))
     async with (
-        raw_server(said, tls=server_context(authority)) as server,
+        raw_server(give_a_record, tls=server_context(authority)) as server,
         session(server.url, network) as harbour,
     ):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
@@ -70,7 +70,7 @@ async def test_an_unknown_authority_is_a_final_error_that_names_host_and_reason(
     authority: trustme.CA,
 ) -> None:
     async with (
-        raw_server(said, tls=server_context(authority)) as server,
+        raw_server(give_a_record, tls=server_context(authority)) as server,
         session(server.url, Network()) as harbour,
     ):
         with pytest.raises(APIConnectionError, match=r"127\.0\.0\.1.*certificate") as caught:
@@ -78,20 +78,20 @@ async def test_an_unknown_authority_is_a_final_error_that_names_host_and_reason(
     assert not caught.value.sent
     assert caught.value.final
     assert caught.value.attempts == 1
-    assert server.heard == []
+    assert server.received == []
     assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
 
 
 async def test_a_certificate_for_another_host_is_a_final_error(authority: trustme.CA) -> None:
     network = Network(ssl=client_context(authority))
     async with (
-        raw_server(said, tls=server_context(authority, "other.example")) as server,
+        raw_server(give_a_record, tls=server_context(authority, "other.example")) as server,
         session(server.url, network) as harbour,
     ):
         with pytest.raises(APIConnectionError, match="mismatch") as caught:
             await harbour.webhooks.create("https://destination.example")
     assert caught.value.attempts == 1
-    assert server.heard == []
+    assert server.received == []
 
 
 async def test_a_client_certificate_is_presented(authority: trustme.CA) -> None:
@@ -101,7 +101,7 @@ async def test_a_client_certificate_is_presented(authority: trustme.CA) -> None:
     mutual = client_context(authority)
     authority.issue_cert("client.example").configure_cert(mutual)
     async with (
-        raw_server(said, tls=strict) as server,
+        raw_server(give_a_record, tls=strict) as server,
         session(server.url, Network(ssl=mutual)) as harbour,
     ):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
@@ -116,12 +116,12 @@ async def test_a_missing_client_certificate_is_a_final_error(
     strict.minimum_version = strict.maximum_version = version
     authority.configure_trust(strict)
     async with (
-        raw_server(said, tls=strict) as server,
+        raw_server(give_a_record, tls=strict) as server,
         session(server.url, Network(ssl=client_context(authority))) as harbour,
     ):
         with pytest.raises(APIConnectionError) as caught:
             await harbour.verifications.get("VERIFICATION-1")
-    assert server.heard == []
+    assert server.received == []
     assert caught.value.attempts <= FAST.attempts
 
 
@@ -149,7 +149,7 @@ def test_a_context_that_does_not_verify_is_refused_at_once(context: ssl.SSLConte
 
 async def test_a_loopback_host_needs_no_verification(authority: trustme.CA) -> None:
     async with (
-        raw_server(said, tls=server_context(authority, "x.example")) as server,
+        raw_server(give_a_record, tls=server_context(authority, "x.example")) as server,
         session(server.url, Network(ssl=unverified())) as harbour,
     ):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
@@ -157,7 +157,7 @@ async def test_a_loopback_host_needs_no_verification(authority: trustme.CA) -> N
 
 async def test_https_goes_through_the_proxy_in_a_tunnel(authority: trustme.CA) -> None:
     async with (
-        raw_server(said, tls=server_context(authority)) as server,
+        raw_server(give_a_record, tls=server_context(authority)) as server,
         http_proxy() as proxy,
         session(
             server.url,
@@ -173,13 +173,13 @@ async def test_https_goes_through_the_proxy_in_a_tunnel(authority: trustme.CA) -
     assert proxy.heads[0].startswith(b"CONNECT 127.0.0.1:")
     assert b"Proxy-Authorization: Basic " + credentials in proxy.heads[0]
     assert KEY.encode() not in proxy.heads[0]
-    assert [heard.headers["x-api-key"] for heard in server.heard] == [KEY, KEY]
-    assert all("Proxy-Authorization" not in heard.headers for heard in server.heard)
+    assert [request.headers["x-api-key"] for request in server.received] == [KEY, KEY]
+    assert all("Proxy-Authorization" not in request.headers for request in server.received)
 
 
 async def test_plain_http_goes_through_the_proxy_with_its_credentials() -> None:
     async with (
-        raw_server(said) as server,
+        raw_server(give_a_record) as server,
         http_proxy() as proxy,
         session(
             server.url, Network(proxy=proxy.url.replace("//", f"//user:{PASSWORD}@"))
@@ -196,7 +196,7 @@ async def test_the_error_for_a_proxy_that_refuses_says_that_nothing_was_sent(
 ) -> None:
     refusal = answer(status, b"no, Jane Doe", X_Echo=PASSWORD)
     async with (
-        raw_server(said, tls=server_context(authority)) as server,
+        raw_server(give_a_record, tls=server_context(authority)) as server,
         http_proxy(refusal) as proxy,
         session(
             server.url, Network(proxy=proxy.url.replace("//", f"//user:{PASSWORD}@"))
@@ -206,7 +206,7 @@ async def test_the_error_for_a_proxy_that_refuses_says_that_nothing_was_sent(
             await harbour.verifications.delete("VERIFICATION-1")
     assert not caught.value.sent
     assert len(proxy.heads) == 1
-    assert server.heard == []
+    assert server.received == []
     for secret in (PASSWORD, KEY, "Jane"):
         assert secret not in shown(caught.value)
 
@@ -216,7 +216,7 @@ async def test_a_proxy_that_fails_is_tried_again_even_for_a_post(
     refusal: bytes, authority: trustme.CA
 ) -> None:
     async with (
-        raw_server(said, tls=server_context(authority)) as server,
+        raw_server(give_a_record, tls=server_context(authority)) as server,
         http_proxy(refusal) as proxy,
         session(server.url, Network(proxy=proxy.url)) as harbour,
     ):
@@ -249,7 +249,7 @@ async def test_the_environments_proxy_is_used_if_it_is_trusted(
 ) -> None:
     for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    async with raw_server(said) as server, http_proxy() as proxy:
+    async with raw_server(give_a_record) as server, http_proxy() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         async with session(server.url, Network()) as harbour:
             await harbour.verifications.get("VERIFICATION-1")
@@ -273,11 +273,11 @@ async def test_netrc_is_never_read(
     netrc.write_text("machine 127.0.0.1 login jane password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
     async with (
-        raw_server(said) as server,
+        raw_server(give_a_record) as server,
         session(server.url, Network(trust_env=True)) as harbour,
     ):
         await harbour.verifications.get("VERIFICATION-1")
-    assert "Authorization" not in server.heard[0].headers
+    assert "Authorization" not in server.received[0].headers
 
 
 def test_a_host_without_tls_has_to_be_listed() -> None:

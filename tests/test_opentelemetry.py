@@ -21,7 +21,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from harbour_async import ConfigurationError, HarbourSession, NotFoundError, RateLimit, Retry
 from harbour_async.integrations import opentelemetry
 from harbour_async.sandbox import Sandbox
-from tests.servers import KEY, Handler, Heard, answer, raw_server
+from tests.servers import KEY, Handler, ReceivedRequest, answer, raw_server
 from tests.test_events import RECORD, TEMPLATES, answering
 
 
@@ -134,7 +134,7 @@ async def test_a_call_that_fails_is_an_error_without_the_servers_message(
 async def test_a_call_that_its_caller_cancelled_is_not_an_error(telemetry: Telemetry) -> None:
     waiting = asyncio.Event()
 
-    async def never(_: Heard) -> bytes:
+    async def never(_: ReceivedRequest) -> bytes:
         waiting.set()
         await asyncio.Event().wait()
         return b""

@@ -22,7 +22,7 @@ from harbour_async import (
     Retry,
     Timeout,
 )
-from tests.servers import KEY, Handler, Heard, RawServer, answer, raw_server
+from tests.servers import KEY, Handler, RawServer, ReceivedRequest, answer, raw_server
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
 FAST = Retry(attempts=3, base_delay=0.001, max_delay=0.002)
@@ -43,20 +43,20 @@ async def talking(
 def script(*answers: bytes | None) -> Handler:
     left = list(answers)
 
-    async def handler(_: Heard) -> bytes | None:
+    async def handler(_: ReceivedRequest) -> bytes | None:
         return left.pop(0) if len(left) > 1 else left[0]
 
     return handler
 
 
 async def test_any_path_below_the_base_url_can_be_requested() -> None:
-    said = answer(200, b'\xef\xbb\xbf{"name": "n"}', X_Request_ID="r-1", X_Other="o")
-    async with talking(script(answer(503), said)) as (harbour, server):
+    data = answer(200, b'\xef\xbb\xbf{"name": "n"}', X_Request_ID="r-1", X_Other="o")
+    async with talking(script(answer(503), data)) as (harbour, server):
         got = await harbour.request(
             "get", "/organizations/a b", params={"expand": ["x", "y"], "n": 1, "none": None}
         )
         assert harbour.budget.snapshot().used == 2
-    assert [heard.target for heard in server.heard] == [
+    assert [request.target for request in server.received] == [
         "/v2/organizations/a%20b?expand=x&expand=y&n=1"
     ] * 2
     assert isinstance(got, Response)
@@ -73,15 +73,15 @@ async def test_a_write_sends_its_body_once(method: str) -> None:
     async with talking(script(None, answer(200))) as (harbour, server):
         with pytest.raises(APIConnectionError):
             await harbour.request(method, "things", json={"a": [1, None]})
-    assert len(server.heard) == 1
-    assert json.loads(server.heard[0].body) == {"a": [1, None]}
+    assert len(server.received) == 1
+    assert json.loads(server.received[0].body) == {"a": [1, None]}
 
 
 async def test_a_patch_that_was_answered_with_429_is_sent_again() -> None:
     async with talking(script(answer(429, Retry_After="0"), answer(204))) as (harbour, server):
         got = await harbour.request("PATCH", "things/1", json={})
     assert (got.status, got.body, got.attempts) == (204, b"", 2)
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 async def test_errors_are_typed_as_in_every_call() -> None:
@@ -99,8 +99,8 @@ async def test_a_lost_delete_that_is_not_found_counts_as_deleted() -> None:
 
 
 async def test_a_body_that_is_not_json_says_what_it_is() -> None:
-    said = answer(200, b"<html>", Content_Type="text/html")
-    async with talking(script(said)) as (harbour, _):
+    data = answer(200, b"<html>", Content_Type="text/html")
+    async with talking(script(data)) as (harbour, _):
         got = await harbour.request("GET", "things")
     with pytest.raises(DecodeError, match="text/html, 6 bytes") as caught:
         got.json()
@@ -127,7 +127,7 @@ async def test_a_path_outside_the_base_url_is_refused_before_it_is_sent(
             await harbour.request("POST", "x", json=object())
         with pytest.raises(ConfigurationError):
             await harbour.request("GET", "x", priority="bulk")  # type: ignore[arg-type]
-    assert server.heard == []
+    assert server.received == []
 
 
 Call = Callable[[HarbourSession], Awaitable[object]]
@@ -146,7 +146,7 @@ async def test_a_read_only_session_refuses_writes_before_they_are_sent(write: Ca
     async with talking(script(answer(200, RECORD)), read_only=True) as (harbour, server):
         with pytest.raises(ConfigurationError, match="read-only"):
             await write(harbour)
-        assert server.heard == []
+        assert server.received == []
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
 
 
@@ -162,7 +162,7 @@ async def test_a_view_has_defaults_of_its_own_and_the_same_connections_and_budge
 
 
 async def test_a_views_timeout_bounds_its_calls() -> None:
-    async def silence(_: Heard) -> None:
+    async def silence(_: ReceivedRequest) -> None:
         import asyncio
 
         await asyncio.Event().wait()
@@ -229,7 +229,7 @@ async def test_further_parameters_of_a_list_are_sent_and_are_part_of_its_token()
     async with talking(script(answer(200, page))) as (harbour, server):
         pager = harbour.verifications.list(extra_query={"created_at__gte": 5}, page_size=2)
         assert await pager.first() is not None
-        assert "created_at__gte=5" in server.heard[0].target
+        assert "created_at__gte=5" in server.received[0].target
         walk = aiter(pager)
         await anext(walk)
         token = pager.resume_token

@@ -17,17 +17,17 @@ from harbour_async import (
     SessionClosedError,
     Timeout,
 )
-from tests.servers import KEY, Heard, answer, raw_server
+from tests.servers import KEY, ReceivedRequest, answer, raw_server
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
 
 
-async def said(_: Heard) -> bytes:
+async def give_a_record(_: ReceivedRequest) -> bytes:
     return answer(200, RECORD)
 
 
 async def test_a_session_works_without_async_with_and_may_be_closed_twice() -> None:
-    async with raw_server(said) as server:
+    async with raw_server(give_a_record) as server:
         harbour = HarbourSession(KEY, base_url=server.url)
         await harbour.verifications.get("VERIFICATION-1")
         await harbour.aclose()
@@ -47,7 +47,7 @@ async def test_use_after_closing_raises_session_closed_error() -> None:
 
 
 async def test_a_call_that_waits_for_the_budget_when_the_session_closes_ends() -> None:
-    async with raw_server(said) as server:
+    async with raw_server(give_a_record) as server:
         harbour = HarbourSession(KEY, base_url=server.url, rate_limit=RateLimit(1, 0.2))
         await harbour.verifications.get("VERIFICATION-1")
         waiting = asyncio.create_task(harbour.verifications.get("VERIFICATION-1"))
@@ -55,11 +55,11 @@ async def test_a_call_that_waits_for_the_budget_when_the_session_closes_ends() -
         await harbour.aclose()
         with pytest.raises(SessionClosedError):
             await waiting
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_an_abandoned_open_session_warns() -> None:
-    async with raw_server(said) as server:
+    async with raw_server(give_a_record) as server:
         harbour = HarbourSession(KEY, base_url=server.url)
         await harbour.verifications.get("VERIFICATION-1")
         with pytest.warns(ResourceWarning, match="HarbourSession"):
@@ -73,7 +73,10 @@ def test_a_session_that_was_never_used_needs_no_closing() -> None:
 
 
 async def test_one_connection_serves_calls_in_turn() -> None:
-    async with raw_server(said) as server, HarbourSession(KEY, base_url=server.url) as harbour:
+    async with (
+        raw_server(give_a_record) as server,
+        HarbourSession(KEY, base_url=server.url) as harbour,
+    ):
         for _ in range(3):
             await harbour.verifications.get("VERIFICATION-1")
     assert server.connections == 1
@@ -81,7 +84,7 @@ async def test_one_connection_serves_calls_in_turn() -> None:
 
 async def test_the_pool_is_bounded() -> None:
     async with (
-        raw_server(said) as server,
+        raw_server(give_a_record) as server,
         HarbourSession(
             KEY, base_url=server.url, max_connections=2, rate_limit=RateLimit.unlimited()
         ) as harbour,
@@ -92,7 +95,7 @@ async def test_the_pool_is_bounded() -> None:
 
 async def test_a_shared_budget_counts_both_sessions_and_outlives_them() -> None:
     budget = Budget(RateLimit(10, 60))
-    async with raw_server(said) as server:
+    async with raw_server(give_a_record) as server:
         for _ in range(2):
             async with HarbourSession(KEY, base_url=server.url, budget=budget) as harbour:
                 await harbour.verifications.get("VERIFICATION-1")
@@ -109,7 +112,7 @@ async def test_the_users_trace_configs_see_each_request() -> None:
 
     trace.on_request_end.append(note)
     async with (
-        raw_server(said) as server,
+        raw_server(give_a_record) as server,
         HarbourSession(KEY, base_url=server.url, trace_configs=[trace]) as harbour,
     ):
         await harbour.verifications.get("VERIFICATION-1")

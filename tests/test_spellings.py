@@ -20,7 +20,7 @@ from harbour_async import (
     Timeout,
     UnprocessableEntityError,
 )
-from tests.servers import KEY, Handler, Heard, RawServer, answer, raw_server
+from tests.servers import KEY, Handler, RawServer, ReceivedRequest, answer, raw_server
 
 WEBHOOK = b'{"webhook_id": "wb_1", "event_datetime": 1685452157000}'
 RECEIPT = b'{"verification_id": "V", "event_datetime": 1685452157000}'
@@ -46,25 +46,26 @@ async def talking(handler: Handler) -> AsyncIterator[tuple[HarbourSession, RawSe
 def routes(table: Mapping[str, list[bytes | None] | bytes | None], default: int = 404) -> Handler:
     """Answers by "METHOD /resource"; those of a list in turn, the last one again and again."""
     left = {
-        route: list(said) if isinstance(said, list) else [said] for route, said in table.items()
+        route: list(answers) if isinstance(answers, list) else [answers]
+        for route, answers in table.items()
     }
 
-    async def handler(heard: Heard) -> bytes | None:
-        route = f"{heard.method} {heard.target.removeprefix('/v2').rsplit('/', 1)[0]}"
-        said = left.get(route, [answer(default)])
-        return said.pop(0) if len(said) > 1 else said[0]
+    async def handler(request: ReceivedRequest) -> bytes | None:
+        route = f"{request.method} {request.target.removeprefix('/v2').rsplit('/', 1)[0]}"
+        answers = left.get(route, [answer(default)])
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
     return handler
 
 
 def targets(server: RawServer) -> list[str]:
-    return [f"{heard.method} {heard.target.removeprefix('/v2')}" for heard in server.heard]
+    return [f"{request.method} {request.target.removeprefix('/v2')}" for request in server.received]
 
 
 async def test_a_server_may_spell_the_path_differently_for_each_method() -> None:
     """The guide's detail sections mix the spellings like this."""
-    said = answer(200, WEBHOOK)
-    table = {"GET /webhook": said, "PUT /webhooks": said, "DELETE /webhooks": said}
+    webhook = answer(200, WEBHOOK)
+    table = {"GET /webhook": webhook, "PUT /webhooks": webhook, "DELETE /webhooks": webhook}
     async with talking(routes(table)) as (harbour, server):
         for _ in range(2):
             await harbour.webhooks.get("wb_1")
@@ -85,12 +86,12 @@ async def test_the_spelling_that_worked_is_remembered_by_views_as_well() -> None
     async with talking(routes({"GET /webhook": answer(200, WEBHOOK)})) as (harbour, server):
         await harbour.with_options(timeout=5).webhooks.get("wb_1")
         await harbour.webhooks.get("wb_1")
-    assert len(server.heard) == 3
+    assert len(server.received) == 3
 
 
 async def test_a_404_under_a_known_spelling_does_not_try_the_other() -> None:
-    said: list[bytes | None] = [answer(200, WEBHOOK), answer(404)]
-    async with talking(routes({"GET /webhook": said})) as (harbour, server):
+    answers: list[bytes | None] = [answer(200, WEBHOOK), answer(404)]
+    async with talking(routes({"GET /webhook": answers})) as (harbour, server):
         await harbour.webhooks.get("wb_1")
         with pytest.raises(NotFoundError):
             await harbour.webhooks.get("wb_2")
@@ -104,7 +105,7 @@ async def test_a_gateway_that_does_not_know_the_route_leads_to_the_other_spellin
     table = {"GET /webhook": answer(200, WEBHOOK)}
     async with talking(routes(table, default=unknown)) as (harbour, server):
         assert (await harbour.webhooks.get("wb_1")).webhook_id == "wb_1"
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("first", [403, 404, 405])
@@ -119,7 +120,7 @@ async def test_if_both_fail_the_first_error_is_raised(first: int, second: int, m
     assert caught.value.status == first
     assert str(caught.value.request) == f"{name} /webhooks/wb_1"
     assert any(str(second) in note for note in caught.value.__notes__)
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 async def test_a_real_refusal_is_not_hidden_by_an_unknown_route() -> None:
@@ -149,7 +150,7 @@ async def test_other_errors_do_not_lead_to_the_other_spelling(status: int) -> No
     async with talking(routes({"GET /webhooks": answer(status)})) as (harbour, server):
         with pytest.raises(APIStatusError):
             await harbour.webhooks.get("wb_1")
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 # -- deletes ---------------------------------------------------------------------------------
@@ -181,7 +182,7 @@ async def test_a_delete_that_was_lost_under_the_second_spelling_is_a_success() -
     }
     async with talking(routes(table)) as (harbour, server):
         assert (await harbour.verifications.delete("V")).verification_id == "V"
-    assert len(server.heard) == 3
+    assert len(server.received) == 3
 
 
 async def test_a_delete_that_is_lost_under_both_spellings_is_not_a_success() -> None:
@@ -201,21 +202,21 @@ EMPTY = [answer(204), answer(200), answer(200, b"null"), answer(200, b"{}"), ans
 Write = Callable[[HarbourSession], Awaitable[object]]
 
 
-@pytest.mark.parametrize("said", EMPTY)
-async def test_an_empty_success_is_a_receipt_with_the_id_that_was_asked_for(said: bytes) -> None:
-    async def handler(_: Heard) -> bytes:
-        return said
+@pytest.mark.parametrize("data", EMPTY)
+async def test_an_empty_success_is_a_receipt_with_the_id_that_was_asked_for(data: bytes) -> None:
+    async def handler(_: ReceivedRequest) -> bytes:
+        return data
 
     async with talking(handler) as (harbour, server):
         assert (await harbour.verifications.delete("V")).verification_id == "V"
         assert (await harbour.webhooks.delete("wb_1")).webhook_id == "wb_1"
         updated = await harbour.webhooks.update("wb_1", destination_url="https://x.example")
         assert (updated.webhook_id, updated.event_datetime) == ("wb_1", None)
-    assert len(server.heard) == 3
+    assert len(server.received) == 3
 
 
 async def test_a_receipt_without_an_id_gets_the_one_that_was_asked_for() -> None:
-    async def handler(_: Heard) -> bytes:
+    async def handler(_: ReceivedRequest) -> bytes:
         return answer(200, b'{"event_datetime": 1685452157000, "note": "n"}')
 
     async with talking(handler) as (harbour, _):
@@ -225,20 +226,20 @@ async def test_a_receipt_without_an_id_gets_the_one_that_was_asked_for() -> None
     assert receipt.extra == {"note": "n"}
 
 
-@pytest.mark.parametrize("said", [b"<html>", b"[]", b'"ok"', b"{"])
-async def test_another_body_of_a_success_is_a_decode_error(said: bytes) -> None:
-    async def handler(_: Heard) -> bytes:
-        return answer(200, said)
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'"ok"', b"{"])
+async def test_another_body_of_a_success_is_a_decode_error(body: bytes) -> None:
+    async def handler(_: ReceivedRequest) -> bytes:
+        return answer(200, body)
 
     async with talking(handler) as (harbour, _):
         with pytest.raises(DecodeError, match="DELETE /webhooks/wb_1"):
             await harbour.webhooks.delete("wb_1")
 
 
-@pytest.mark.parametrize("said", EMPTY)
-async def test_an_empty_success_of_a_get_or_post_is_a_decode_error(said: bytes) -> None:
-    async def handler(_: Heard) -> bytes:
-        return said
+@pytest.mark.parametrize("data", EMPTY)
+async def test_an_empty_success_of_a_get_or_post_is_a_decode_error(data: bytes) -> None:
+    async def handler(_: ReceivedRequest) -> bytes:
+        return data
 
     async with talking(handler) as (harbour, _):
         with pytest.raises(DecodeError):

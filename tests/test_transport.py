@@ -31,7 +31,7 @@ from harbour_async import (
     Retry,
     Timeout,
 )
-from tests.servers import KEY, Handler, Heard, RawServer, answer, raw_server
+from tests.servers import KEY, Handler, RawServer, ReceivedRequest, answer, raw_server
 from tests.shown import shown
 
 BRISK = Timeout(total=5, attempt=2, connect=1)
@@ -57,7 +57,7 @@ def script(*answers: bytes | None) -> Handler:
     """Answer in turn, and repeat the last one."""
     left = list(answers)
 
-    async def handler(_: Heard) -> bytes | None:
+    async def handler(_: ReceivedRequest) -> bytes | None:
         return left.pop(0) if len(left) > 1 else left[0]
 
     return handler
@@ -66,7 +66,7 @@ def script(*answers: bytes | None) -> Handler:
 async def test_every_request_carries_the_key_and_the_content_type() -> None:
     async with talking(script(answer(200, RECORD))) as (harbour, server):
         await harbour.verifications.get("VERIFICATION-1")
-    headers = server.heard[0].headers
+    headers = server.received[0].headers
     assert headers["x-api-key"] == KEY
     assert headers["Content-Type"] == "application/json"
     assert headers["User-Agent"].startswith("harbour-async/")
@@ -76,8 +76,8 @@ async def test_a_large_body_is_sent_whole_each_time() -> None:
     fields = {"text": "é" * 2_000_000}
     async with talking(script(answer(503), answer(200, RECORD))) as (harbour, server):
         await harbour.request("PUT", "webhooks/w", json=fields)
-    assert [json.loads(heard.body) for heard in server.heard] == [fields, fields]
-    assert all(heard.headers["Content-Type"] == "application/json" for heard in server.heard)
+    assert [json.loads(request.body) for request in server.received] == [fields, fields]
+    assert all(request.headers["Content-Type"] == "application/json" for request in server.received)
 
 
 TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 529, 530]
@@ -87,7 +87,7 @@ TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 52
 async def test_a_temporary_failure_is_retried(status: int) -> None:
     async with talking(script(answer(status), answer(200, RECORD))) as (harbour, server):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ async def test_a_final_failure_is_not_retried(status: int) -> None:
         with pytest.raises(APIStatusError) as caught:
             await harbour.verifications.get("VERIFICATION-1")
     assert caught.value.status == status
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_attempts_are_counted_and_the_last_error_is_raised() -> None:
     async with talking(script(answer(503))) as (harbour, server):
         with pytest.raises(InternalServerError):
             await harbour.verifications.get("VERIFICATION-1")
-    assert len(server.heard) == FAST.attempts
+    assert len(server.received) == FAST.attempts
 
 
 async def test_one_attempt_means_no_retry_and_no_hidden_resend() -> None:
@@ -117,13 +117,13 @@ async def test_one_attempt_means_no_retry_and_no_hidden_resend() -> None:
         await harbour.verifications.get("VERIFICATION-1")
         with pytest.raises(APIConnectionError):
             await harbour.verifications.get("VERIFICATION-1")
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 async def test_a_lost_connection_is_opened_again() -> None:
     async with talking(script(None, answer(200, RECORD))) as (harbour, server):
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("first", [None, answer(500), answer(503), answer(502)])
@@ -131,7 +131,7 @@ async def test_a_post_that_may_have_been_processed_is_not_sent_again(first: byte
     async with talking(script(first, answer(200, b'{"webhook_id": "wb_1"}'))) as (harbour, server):
         with pytest.raises((APIConnectionError, InternalServerError)):
             await harbour.webhooks.create("https://destination.example")
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_a_post_that_was_answered_with_429_is_sent_again() -> None:
@@ -140,8 +140,8 @@ async def test_a_post_that_was_answered_with_429_is_sent_again() -> None:
         server,
     ):
         assert (await harbour.webhooks.create("https://destination.example")).webhook_id == "wb_1"
-    assert [heard.method for heard in server.heard] == ["POST", "POST"]
-    assert server.heard[0].body == server.heard[1].body
+    assert [request.method for request in server.received] == ["POST", "POST"]
+    assert server.received[0].body == server.received[1].body
 
 
 async def test_a_delete_whose_answer_was_lost_counts_as_deleted() -> None:
@@ -153,7 +153,7 @@ async def test_a_delete_whose_answer_was_lost_counts_as_deleted() -> None:
         receipt = await harbour.verifications.delete("VERIFICATION-1")
     assert receipt.verification_id == "VERIFICATION-1"
     assert receipt.event_datetime is None
-    assert len(server.heard) == 3
+    assert len(server.received) == 3
 
 
 async def test_a_delete_of_an_unknown_id_is_not_found() -> None:
@@ -163,18 +163,18 @@ async def test_a_delete_of_an_unknown_id_is_not_found() -> None:
 
 
 async def test_a_slow_answer_is_a_timeout_and_is_tried_again() -> None:
-    async def handler(_: Heard) -> bytes:
-        if len(server.heard) == 1:
+    async def handler(_: ReceivedRequest) -> bytes:
+        if len(server.received) == 1:
             await asyncio.sleep(60)
         return answer(200, RECORD)
 
     async with talking(handler, timeout=Timeout(total=30, attempt=1)) as (harbour, server):
         await harbour.verifications.get("VERIFICATION-1")
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 async def test_an_attempt_without_an_answer_is_an_api_timeout() -> None:
-    async def handler(_: Heard) -> bytes:
+    async def handler(_: ReceivedRequest) -> bytes:
         await asyncio.sleep(60)
         return b""
 
@@ -186,14 +186,14 @@ async def test_an_attempt_without_an_answer_is_an_api_timeout() -> None:
 
 
 async def test_the_deadline_covers_all_attempts() -> None:
-    async def handler(_: Heard) -> bytes:
+    async def handler(_: ReceivedRequest) -> bytes:
         await asyncio.sleep(60)
         return b""
 
     async with talking(handler) as (harbour, server):
         with pytest.raises(DeadlineExceededError):
             await harbour.verifications.get("VERIFICATION-1", timeout=0.5)
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_a_retry_after_beyond_the_deadline_fails_at_once() -> None:
@@ -203,7 +203,7 @@ async def test_a_retry_after_beyond_the_deadline_fails_at_once() -> None:
         assert caught.value.retry_after == 3600
         with pytest.raises(DeadlineExceededError):
             await harbour.verifications.get("VERIFICATION-1", timeout=30)
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_redirects_are_not_followed() -> None:
@@ -263,13 +263,13 @@ def test_each_aiohttp_error_has_a_counterpart(cls: type[BaseException]) -> None:
 
 
 async def test_cancelling_a_call_leaves_no_task_and_keeps_its_slot() -> None:
-    async def handler(_: Heard) -> bytes:
+    async def handler(_: ReceivedRequest) -> bytes:
         await asyncio.sleep(60)
         return b""
 
     async with raw_server(handler) as server, HarbourSession(KEY, base_url=server.url) as harbour:
         task = asyncio.create_task(harbour.verifications.get("VERIFICATION-1"))
-        while not server.heard:
+        while not server.received:
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -292,7 +292,7 @@ async def test_a_retry_after_beyond_the_cap_fails_at_once(status: int, seconds: 
         assert caught.value.attempts == 1
         paused = harbour.budget.snapshot().paused_for
         assert (100 < paused <= 120) if status == 429 else paused == 0
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 async def test_a_cap_set_by_the_user_is_respected() -> None:
@@ -324,10 +324,10 @@ async def test_sent_is_true_if_any_attempt_was_sent() -> None:
 
 
 async def test_an_error_of_a_walk_names_its_page() -> None:
-    async def handler(heard: Heard) -> bytes:
+    async def handler(request: ReceivedRequest) -> bytes:
         items = [{"verification_id": f"V{n}", "created_at": str(10_000 - n)} for n in range(100)]
         page = json.dumps({"items": items, "total": 500}).encode()
-        return answer(200, page) if "page=1&" in heard.target else answer(400)
+        return answer(200, page) if "page=1&" in request.target else answer(400)
 
     async with talking(handler) as (harbour, _):
         with pytest.raises(APIStatusError) as caught:
@@ -339,12 +339,12 @@ async def test_an_error_of_a_walk_names_its_page() -> None:
 
 
 async def test_a_reset_in_the_middle_of_an_answer_is_tried_again() -> None:
-    heard = []
+    received = []
 
     async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        heard.append(1)
-        if len(heard) > 1:
+        received.append(1)
+        if len(received) > 1:
             writer.write(answer(200, RECORD))
             await writer.drain()
             writer.close()
@@ -360,7 +360,7 @@ async def test_a_reset_in_the_middle_of_an_answer_is_tried_again() -> None:
     async with HarbourSession(KEY, base_url=f"http://127.0.0.1:{port}", retry=FAST) as harbour:
         assert (await harbour.verifications.get("VERIFICATION-1")).verification_id
     listening.close()
-    assert len(heard) == 2
+    assert len(received) == 2
 
 
 async def test_an_idle_connection_is_kept_for_as_long_as_the_network_settings_say() -> None:
@@ -383,7 +383,7 @@ async def test_random_deadlines_are_kept_wherever_a_call_waits() -> None:
     """For the budget, between attempts, for headers and in the middle of a body."""
     chance = random.Random(5)
 
-    async def handler(_: Heard) -> bytes | None:
+    async def handler(_: ReceivedRequest) -> bytes | None:
         kind = chance.randrange(4)
         if kind == 0:
             await asyncio.Event().wait()
@@ -416,12 +416,12 @@ async def test_random_deadlines_are_kept_wherever_a_call_waits() -> None:
     assert max(overruns) < 3  # a call that missed its deadline would still be here
 
 
-@pytest.mark.parametrize("said", [None, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
-async def test_a_cancelled_call_leaves_no_connection_behind(said: bytes | None) -> None:
-    async def handler(_: Heard) -> bytes:
-        if said is None:
+@pytest.mark.parametrize("data", [None, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+async def test_a_cancelled_call_leaves_no_connection_behind(data: bytes | None) -> None:
+    async def handler(_: ReceivedRequest) -> bytes:
+        if data is None:
             await asyncio.Event().wait()
-        return said or b""
+        return data or b""
 
     async with (
         raw_server(handler) as server,
@@ -435,7 +435,7 @@ async def test_a_cancelled_call_leaves_no_connection_behind(said: bytes | None) 
     ):
         for turn in range(10):  # more than the pool has connections
             task = asyncio.create_task(harbour.verifications.get("VERIFICATION-1"))
-            while len(server.heard) <= turn:
+            while len(server.received) <= turn:
                 await asyncio.sleep(0)
             await asyncio.sleep(0.001)
             task.cancel()

@@ -100,7 +100,7 @@ async def test_the_slots_of_a_crashed_holder_come_back_with_the_end_of_the_lease
 ) -> None:
     limit = RateLimit(1, per=0.2)
     crashed = RedisBudget.from_url(url, limit, key=key, attempt=0.1)
-    await crashed.acquire()  # and nothing else is heard of it
+    await crashed.acquire()  # and it never reports
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with RedisBudget.from_url(url, limit, key=key, attempt=0.1) as other:
@@ -312,7 +312,7 @@ def test_a_redis_budget_whose_loop_is_closed_goes_on_in_the_next(url: str, key: 
         slots.append(await asyncio.wait_for(budget.acquire(), 5.0))
 
     asyncio.run(use())
-    slots[0].unsent()  # said after its loop was closed, and told in the next
+    slots[0].unsent()  # reported after its loop was closed, and sent to Redis in the next
     asyncio.run(use())
 
     async def end() -> None:

@@ -42,8 +42,8 @@ def test_bad_options_are_configuration_errors(options: dict[str, object]) -> Non
 
 def test_redis_is_imported_only_when_used() -> None:
     code = "import sys, harbour_async.budget; print(sorted({'redis', 'limits'} & set(sys.modules)))"
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert said.stdout == "[]\n"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
 
 
 def test_without_redis_py_the_error_tells_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,8 +87,8 @@ def _take_terminal() -> None:
 def _answered(terminal: int, typed: bytes) -> bytes:
     """All that is shown; the answer is typed when there is a question.
 
-    Ctrl-C is typed again until it is heard: between showing a question and waiting for the answer
-    Python only notes a signal, and looks at it after the next key.
+    Ctrl-C is typed again until it takes effect: between showing a question and waiting for the
+    answer, Python only notes a signal, and handles it after the next key.
     """
     shown, asked = b"", False
     with open(terminal, "r+b", buffering=0) as file:
@@ -106,6 +106,6 @@ def _answered(terminal: int, typed: bytes) -> bytes:
                 if typed:
                     file.write(typed)
                     asked = True
-        except OSError:  # how Linux says that the other end was closed
+        except OSError:  # so Linux reports that the other end was closed
             pass
     return shown

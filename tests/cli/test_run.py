@@ -89,8 +89,8 @@ def test_a_signal_cancels_and_says_what_was_kept(
     finally:
         signal.signal(number, theirs)
     assert cleaned == [True]
-    said = capsys.readouterr().err.splitlines()
-    assert said == ["harbour: interrupted", "harbour: 3 records were kept"]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["harbour: interrupted", "harbour: 3 records were kept"]
 
 
 def test_a_second_signal_does_not_wait_for_the_cleaning_up() -> None:

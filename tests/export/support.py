@@ -29,7 +29,7 @@ def listing(
     budget: Any = None,
     **options: Any,
 ) -> Pager[Verification]:
-    """A pager over records in the order of the list: newest first, if nothing else is said."""
+    """A pager over records in the order of the list: newest first by default."""
 
     async def fetch(page: int, size: int) -> Rows[Verification]:
         items = records[(page - 1) * size : page * size]

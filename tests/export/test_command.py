@@ -51,9 +51,9 @@ def test_all_makes_a_folder_of_both_listings_with_a_manifest(
     assert code == 0, err
     assert names(folder) == ["verifications.csv", "webhooks.csv"]
     assert "latest_response" not in (folder / "verifications.csv").read_text()
-    said = json.loads(manifest.read_text())
-    assert (said["complete"], said["yielded"], said["invalid"]) == (True, 145, 0)
-    assert len(said["exports"]["webhooks"]["sha256"]) == 64
+    summary = json.loads(manifest.read_text())
+    assert (summary["complete"], summary["yielded"], summary["invalid"]) == (True, 145, 0)
+    assert len(summary["exports"]["webhooks"]["sha256"]) == 64
     assert stat.S_IMODE(manifest.stat().st_mode) == 0o600
     assert "verifications: 120 records in" in err
     assert "proved complete" in err
@@ -104,10 +104,10 @@ def test_a_reader_that_closes_stdout_early_is_not_an_error() -> None:
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        said = process.stderr.read()
+        stderr = process.stderr.read()
     assert process.returncode == 0
-    assert "Traceback" not in said
-    assert "harbour:" not in said
+    assert "Traceback" not in stderr
+    assert "harbour:" not in stderr
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_an_interrupted_export_says_what_was_kept_and_goes_on(
         assert process.stderr is not None
         process.stderr.readline()  # the first page is there
         process.send_signal(sent)
-        said = process.stderr.read()
+        stderr = process.stderr.read()
     assert process.returncode == 130
-    assert "records are kept in" in said
-    assert "same export again" in said
-    assert "Traceback" not in said
+    assert "records are kept in" in stderr
+    assert "same export again" in stderr
+    assert "Traceback" not in stderr
     assert not target.exists()
     assert names(tmp_path) == ["v.jsonl.checkpoint", "v.jsonl.invalid.spool", "v.jsonl.spool"]
     kept = json.loads((tmp_path / "v.jsonl.checkpoint").read_text())

@@ -27,9 +27,9 @@ def shown(budget: Budget, *reports: PagingReport, **options: Any) -> list[str]:
 async def test_without_a_terminal_there_are_plain_lines() -> None:
     first = PagingReport(pages=1, yielded=100, total_last=200)
     last = PagingReport(pages=2, yielded=200, total_last=200)
-    said = shown(Budget(RateLimit.unlimited()), first, last)
-    assert said[0].startswith("verifications: 100/200 records, 1 pages, ")
-    assert said[-1] == "verifications: 200/200 records, 2 pages, done"
+    lines = shown(Budget(RateLimit.unlimited()), first, last)
+    assert lines[0].startswith("verifications: 100/200 records, 1 pages, ")
+    assert lines[-1] == "verifications: 200/200 records, 2 pages, done"
 
 
 async def test_the_time_to_go_takes_the_pace_of_the_budget_into_account() -> None:

@@ -15,10 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 from attrs import Factory, define, field
 
 from harbour_async import HarbourSession, RateLimit, Retry, Timeout
-from tests.servers import KEY, Heard, read_request
+from tests.servers import KEY, ReceivedRequest, read_request
 
 PERSON = "Jane-Canary-Doe"
-"""A name in every spoilt answer. It must not leave the attributes of an APIStatusError."""
+"""A name in every damaged answer. It must not leave the attributes of an APIStatusError."""
 
 RECORDS = 130
 PAGE_SIZE = 50
@@ -45,9 +45,9 @@ def http(status: int, body: bytes, **headers: str) -> bytes:
 
 @define
 class Exchange:
-    """One request, the right answer to it, and the socket to spoil it on."""
+    """One request, the right answer to it, and the socket to answer on."""
 
-    heard: Heard
+    request: ReceivedRequest
     status: int
     body: Any
     writer: asyncio.StreamWriter
@@ -58,13 +58,13 @@ class Exchange:
 
     @property
     def is_page(self) -> bool:
-        return "page=" in self.heard.target
+        return "page=" in self.request.target
 
-    def spoilt(self, **fields: Any) -> bytes:
-        """The right body with some fields changed, and with a person's name."""
+    def marked(self, **fields: Any) -> bytes:
+        """The right body with some fields changed, and with a person's name and the key."""
         return json.dumps({**self.body, "note": f"{PERSON} {KEY}", **fields}).encode()
 
-    async def say(self, *chunks: bytes) -> None:
+    async def send(self, *chunks: bytes) -> None:
         for chunk in chunks:
             self.writer.write(chunk)
         await self.writer.drain()
@@ -79,42 +79,47 @@ class Exchange:
         self.writer.transport.abort()
 
 
-Spoil = Callable[[Exchange], Awaitable[None]]
+Effect = Callable[[Exchange], Awaitable[None]]
+"""What a fault does instead of sending the right answer."""
 
 
 @define(eq=False)
 class Api:
     """Verifications to list, get and delete, and webhooks to create and update, in memory.
 
-    ``spoil`` meets the requests of ``method`` ("*": any) from number ``first`` on, ``times`` of
-    them. What a write does is done before its answer is spoilt, unless ``unheard``.
+    ``effect`` takes the place of the answer to ``times`` requests of ``method`` ("*": any) from
+    number ``first`` on. A write is carried out before that, unless ``unprocessed``.
     """
 
     url: str = ""
     port: int = 0
-    heard: list[Heard] = field(factory=list)
+    received: list[ReceivedRequest] = field(factory=list)
     alive: dict[str, int] = Factory(lambda: {id_: BASE - n * 1000 for n, id_ in enumerate(IDS)})
     created: list[str] = field(factory=list)
     updated: list[str] = field(factory=list)
-    spoil: Spoil | None = None
-    unheard: bool = False
+    effect: Effect | None = None
+    unprocessed: bool = False
     method: str = "GET"
     first: int = 0
     times: int = 1_000_000
-    met: int = 0
-    """Requests that were spoilt."""
+    faults: int = 0
+    """How many requests met the fault."""
 
-    _seen: int = 0
+    _matched: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(factory=set)
     _tasks: set[asyncio.Task[Any]] = field(factory=set)
 
-    def meet(self, spoil: Spoil, method: str, first: int, times: int, unheard: bool) -> None:
-        self.spoil, self.method, self.first, self.times = spoil, method, first, times
-        self.unheard, self.met, self._seen = unheard, 0, 0
+    def inject(
+        self, effect: Effect, method: str, first: int, times: int, *, unprocessed: bool
+    ) -> None:
+        """Answer some requests with a fault from now on."""
+        self.effect, self.method, self.first, self.times = effect, method, first, times
+        self.unprocessed, self.faults, self._matched = unprocessed, 0, 0
 
-    def heal(self) -> None:
-        self.spoil = None
+    def recover(self) -> None:
+        """Answer all requests rightly from now on."""
+        self.effect = None
 
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=512)
@@ -156,36 +161,36 @@ class Api:
             self._tasks.discard(task)
             writer.close()
 
-    async def _exchange(self, heard: Heard, writer: asyncio.StreamWriter) -> None:
-        self.heard.append(heard)
-        spoil = self._spoil_for(heard)
-        unheard = spoil is not None and self.unheard
-        status, body = (503, {}) if unheard else self._answer(heard)
-        if spoil is None:
+    async def _exchange(self, request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        self.received.append(request)
+        effect = self._effect_for(request)
+        unprocessed = effect is not None and self.unprocessed
+        status, body = (503, {}) if unprocessed else self._answer(request)
+        if effect is None:
             writer.write(http(status, json.dumps(body).encode()))
             await writer.drain()
         else:
-            self.met += 1
-            await spoil(Exchange(heard, status, body, writer))
+            self.faults += 1
+            await effect(Exchange(request, status, body, writer))
 
-    def _spoil_for(self, heard: Heard) -> Spoil | None:
-        if self.spoil is None or self.method not in ("*", heard.method):
+    def _effect_for(self, request: ReceivedRequest) -> Effect | None:
+        if self.effect is None or self.method not in ("*", request.method):
             return None
-        number, self._seen = self._seen, self._seen + 1
-        return self.spoil if self.first <= number < self.first + self.times else None
+        number, self._matched = self._matched, self._matched + 1
+        return self.effect if self.first <= number < self.first + self.times else None
 
-    def _answer(self, heard: Heard) -> tuple[int, dict[str, Any]]:
-        target = urlsplit(heard.target)
+    def _answer(self, request: ReceivedRequest) -> tuple[int, dict[str, Any]]:
+        target = urlsplit(request.target)
         _, kind, *rest = target.path.strip("/").split("/")
         if kind == "webhooks":
-            return self._webhook(heard, rest)
+            return self._webhook(request, rest)
         if kind != "verifications":
             return 404, {"error": 404, "message": "no such route"}
         if not rest:
             return 200, self._page({key: v[0] for key, v in parse_qs(target.query).items()})
         if rest[0] not in self.alive:
             return 404, {"error": 404, "message": "no such verification"}
-        if heard.method == "DELETE":
+        if request.method == "DELETE":
             del self.alive[rest[0]]
             return 200, {"verification_id": rest[0], "event_datetime": BASE}
         return 200, self._record(rest[0])
@@ -205,12 +210,12 @@ class Api:
         moment = self.alive[id_]
         return {"verification_id": id_, "created_at": moment, "updated_at": moment}
 
-    def _webhook(self, heard: Heard, rest: list[str]) -> tuple[int, dict[str, Any]]:
-        if heard.method == "POST":
-            self.created.append(json.loads(heard.body)["destination_url"])
+    def _webhook(self, request: ReceivedRequest, rest: list[str]) -> tuple[int, dict[str, Any]]:
+        if request.method == "POST":
+            self.created.append(json.loads(request.body)["destination_url"])
             return 200, {"webhook_id": f"wb_{len(self.created)}", "event_datetime": BASE}
-        if heard.method == "PUT":
-            self.updated.append(json.loads(heard.body)["destination_url"])
+        if request.method == "PUT":
+            self.updated.append(json.loads(request.body)["destination_url"])
         return 200, {"webhook_id": rest[0], "event_datetime": BASE}
 
 

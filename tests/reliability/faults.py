@@ -1,4 +1,4 @@
-"""Everything that can go wrong with one answer, each with what a caller may see."""
+"""Everything that can go wrong with one answer, and the outcomes of calls that meet it."""
 
 from __future__ import annotations
 
@@ -21,84 +21,86 @@ from harbour_async import (
     InternalServerError,
     RateLimitError,
 )
-from tests.reliability.api import PERSON, Exchange, Spoil, http
+from tests.reliability.api import PERSON, Effect, Exchange, http
 from tests.servers import KEY
 
 CANARY = PERSON.encode()
 HTML = b"<html><body>" + CANARY + b"</body></html>"
 
-Seen = tuple[type[HarbourError], ...]
+Outcome = tuple[type[HarbourError], ...]
 """The errors of which one is raised; empty if the right answer is returned."""
 
-RIGHT: Seen = ()
-LOST: Seen = (APIConnectionError,)
-TIMEOUT: Seen = (APITimeoutError, DeadlineExceededError)
-UNREADABLE: Seen = (DecodeError,)
+RIGHT: Outcome = ()
+LOST: Outcome = (APIConnectionError,)
+TIMEOUT: Outcome = (APITimeoutError, DeadlineExceededError)
+UNREADABLE: Outcome = (DecodeError,)
 
 
 @frozen
 class Fault:
-    """``read`` is what a GET ends in if the fault comes once, ``forever`` if it stays.
+    """``read`` is the outcome of a GET if the fault comes once, ``forever`` if it stays.
 
-    ``write`` is the same for a POST, which is never sent twice, and ``receipt`` for a PUT or
-    DELETE that meets it once.
+    ``write`` is that of a POST, which is never sent twice, and ``receipt`` that of a PUT or
+    DELETE that meets the fault once.
     """
 
     name: str
-    spoil: Spoil
-    read: Seen
-    forever: Seen
-    write: Seen
-    receipt: Seen = RIGHT
-    unheard: bool = False
-    """The API did not carry the request out."""
+    effect: Effect
+    read: Outcome
+    forever: Outcome
+    write: Outcome
+    receipt: Outcome = RIGHT
+    unprocessed: bool = False
+    """Whether the API did not carry the request out."""
 
     @property
-    def passes(self) -> bool:
-        """Whether trying again helps, if it came once."""
+    def is_temporary(self) -> bool:
+        """Whether sending the request again helps, if the fault comes once."""
         return self.forever != self.read
 
 
-def transient(name: str, spoil: Spoil, seen: Seen = LOST, unheard: bool = False) -> Fault:
+def transient(
+    name: str, effect: Effect, outcome: Outcome = LOST, unprocessed: bool = False
+) -> Fault:
     """A lost answer: a GET, a PUT or a DELETE is sent again, a POST is not."""
-    return Fault(name, spoil, RIGHT, seen, seen, RIGHT, unheard)
+    return Fault(name, effect, RIGHT, outcome, outcome, RIGHT, unprocessed)
 
 
-def harmless(name: str, spoil: Spoil) -> Fault:
-    return Fault(name, spoil, RIGHT, RIGHT, RIGHT, RIGHT)
+def harmless(name: str, effect: Effect) -> Fault:
+    return Fault(name, effect, RIGHT, RIGHT, RIGHT, RIGHT)
 
 
 def definite(
-    name: str, spoil: Spoil, seen: Seen = UNREADABLE, receipt: Seen | None = None
+    name: str, effect: Effect, outcome: Outcome = UNREADABLE, receipt: Outcome | None = None
 ) -> Fault:
     """An answer that came, so nothing is sent again."""
-    return Fault(name, spoil, seen, seen, seen, seen if receipt is None else receipt)
+    return Fault(name, effect, outcome, outcome, outcome, outcome if receipt is None else receipt)
 
 
-def says(status: int, body: bytes, **headers: str) -> Spoil:
-    async def spoil(exchange: Exchange) -> None:
-        await exchange.say(http(status, body, **headers))
+def answers(status: int, body: bytes, **headers: str) -> Effect:
+    async def effect(exchange: Exchange) -> None:
+        await exchange.send(http(status, body, **headers))
 
-    return spoil
+    return effect
 
 
-def raw(data: bytes) -> Spoil:
+def raw(data: bytes) -> Effect:
     """Bytes that are not an HTTP answer, and the end of the connection."""
 
-    async def spoil(exchange: Exchange) -> None:
-        await exchange.say(data)
+    async def effect(exchange: Exchange) -> None:
+        await exchange.send(data)
         exchange.hang_up()
 
-    return spoil
+    return effect
 
 
-def replaced(**fields: Any) -> Spoil:
-    """The right answer, but for some fields."""
+def replaced(**fields: Any) -> Effect:
+    """The right answer with some fields replaced."""
 
-    async def spoil(exchange: Exchange) -> None:
-        await exchange.say(http(200, exchange.spoilt(**fields)))
+    async def effect(exchange: Exchange) -> None:
+        await exchange.send(http(200, exchange.marked(**fields)))
 
-    return spoil
+    return effect
 
 
 # -- connections -------------------------------------------------------------------------------
@@ -113,26 +115,26 @@ async def hung_up_before(exchange: Exchange) -> None:
 
 
 async def reset_in_the_middle(exchange: Exchange) -> None:
-    said = http(200, exchange.spoilt())
-    await exchange.say(said[: len(said) // 2])
+    data = http(200, exchange.marked())
+    await exchange.send(data[: len(data) // 2])
     await asyncio.sleep(0.01)
     exchange.reset()
 
 
 async def reset_after(exchange: Exchange) -> None:
-    await exchange.say(http(200, exchange.spoilt()))
+    await exchange.send(http(200, exchange.marked()))
     await asyncio.sleep(0.01)
     exchange.reset()
 
 
 async def truncated(exchange: Exchange) -> None:
-    said = http(200, exchange.spoilt())
-    await exchange.say(said[:-1])
+    data = http(200, exchange.marked())
+    await exchange.send(data[:-1])
     exchange.hang_up()
 
 
 async def truncated_headers(exchange: Exchange) -> None:
-    await exchange.say(b"HTTP/1.1 200 OK\r\nX-Note: " + CANARY)
+    await exchange.send(b"HTTP/1.1 200 OK\r\nX-Note: " + CANARY)
     exchange.hang_up()
 
 
@@ -147,51 +149,51 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 async def in_chunks(exchange: Exchange) -> None:
-    body = exchange.spoilt()
-    await exchange.say(CHUNKED, chunked(body[:20]), chunked(body[20:]), b"0\r\n\r\n")
+    body = exchange.marked()
+    await exchange.send(CHUNKED, chunked(body[:20]), chunked(body[20:]), b"0\r\n\r\n")
 
 
 async def cut_between_chunks(exchange: Exchange) -> None:
-    await exchange.say(CHUNKED, chunked(exchange.spoilt()))
+    await exchange.send(CHUNKED, chunked(exchange.marked()))
     exchange.hang_up()
 
 
 async def cut_in_a_chunk(exchange: Exchange) -> None:
-    await exchange.say(CHUNKED, chunked(exchange.spoilt())[:-20])
+    await exchange.send(CHUNKED, chunked(exchange.marked())[:-20])
     exchange.hang_up()
 
 
 async def bad_chunk_size(exchange: Exchange) -> None:
-    await exchange.say(CHUNKED, CANARY, b"\r\n", exchange.spoilt())
+    await exchange.send(CHUNKED, CANARY, b"\r\n", exchange.marked())
     exchange.hang_up()
 
 
-def with_length(length: str) -> Spoil:
-    async def spoil(exchange: Exchange) -> None:
-        body = exchange.spoilt()
-        await exchange.say(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode(), body)
+def with_length(length: str) -> Effect:
+    async def effect(exchange: Exchange) -> None:
+        body = exchange.marked()
+        await exchange.send(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode(), body)
         exchange.hang_up()
 
-    return spoil
+    return effect
 
 
 async def too_long_a_length(exchange: Exchange) -> None:
-    body = exchange.spoilt()
-    await exchange.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(body) + 9), body)
+    body = exchange.marked()
+    await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(body) + 9), body)
 
 
 async def without_length(exchange: Exchange) -> None:
-    await exchange.say(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", exchange.spoilt())
+    await exchange.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", exchange.marked())
     exchange.hang_up()
 
 
 async def gzipped(exchange: Exchange) -> None:
-    await exchange.say(http(200, gzip.compress(exchange.spoilt()), Content_Encoding="gzip"))
+    await exchange.send(http(200, gzip.compress(exchange.marked()), Content_Encoding="gzip"))
 
 
 async def cut_gzip(exchange: Exchange) -> None:
-    half = gzip.compress(exchange.spoilt())[:-12]
-    await exchange.say(http(200, half, Content_Encoding="gzip"))
+    half = gzip.compress(exchange.marked())[:-12]
+    await exchange.send(http(200, half, Content_Encoding="gzip"))
 
 
 # -- time --------------------------------------------------------------------------------------
@@ -204,36 +206,36 @@ async def silence(exchange: Exchange) -> None:
 
 async def slow_headers(exchange: Exchange) -> None:
     for byte in b"HTTP/1.1 200 OK\r\nX-Note: " + CANARY * 5:
-        await exchange.say(bytes([byte]))
+        await exchange.send(bytes([byte]))
         await asyncio.sleep(1)
 
 
 async def slow_body(exchange: Exchange) -> None:
-    said = http(200, exchange.spoilt())
-    start = said.index(b"\r\n\r\n") + 4
-    await exchange.say(said[:start])
-    for byte in said[start : start + 45]:
-        await exchange.say(bytes([byte]))
+    data = http(200, exchange.marked())
+    start = data.index(b"\r\n\r\n") + 4
+    await exchange.send(data[:start])
+    for byte in data[start : start + 45]:
+        await exchange.send(bytes([byte]))
         await asyncio.sleep(1)
 
 
 async def byte_a_second(exchange: Exchange) -> None:
     """Without an end."""
-    await exchange.say(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
+    await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
     while not exchange.writer.is_closing():
-        await exchange.say(b" ")
+        await exchange.send(b" ")
         await asyncio.sleep(1)
 
 
 async def late(exchange: Exchange) -> None:
     await asyncio.sleep(5)
-    await exchange.say(http(200, exchange.spoilt()))
+    await exchange.send(http(200, exchange.marked()))
 
 
 async def in_pieces(exchange: Exchange) -> None:
-    said = http(200, exchange.spoilt())
-    for start in range(0, len(said), len(said) // 8 + 1):
-        await exchange.say(said[start : start + len(said) // 8 + 1])
+    data = http(200, exchange.marked())
+    for start in range(0, len(data), len(data) // 8 + 1):
+        await exchange.send(data[start : start + len(data) // 8 + 1])
         await asyncio.sleep(1)
 
 
@@ -241,53 +243,53 @@ async def in_pieces(exchange: Exchange) -> None:
 
 
 async def big_headers(exchange: Exchange) -> None:
-    await exchange.say(http(200, exchange.spoilt(), X_Big="x" * 32 * 1024))
+    await exchange.send(http(200, exchange.marked(), X_Big="x" * 32 * 1024))
 
 
 async def byte_order_mark(exchange: Exchange) -> None:
-    await exchange.say(http(200, b"\xef\xbb\xbf" + exchange.spoilt()))
+    await exchange.send(http(200, b"\xef\xbb\xbf" + exchange.marked()))
 
 
-def informational(status: int) -> Spoil:
-    async def spoil(exchange: Exchange) -> None:
+def informational(status: int) -> Effect:
+    async def effect(exchange: Exchange) -> None:
         head = f"HTTP/1.1 {status} Reason\r\nX-Note: {PERSON}\r\n\r\n".encode()
-        await exchange.say(head, http(200, exchange.spoilt()))
+        await exchange.send(head, http(200, exchange.marked()))
 
-    return spoil
+    return effect
 
 
-def inside(value: bytes) -> Spoil:
-    """One unknown field more, with this value."""
+def inside(value: bytes) -> Effect:
+    """The right answer with one more field, of this value."""
 
-    async def spoil(exchange: Exchange) -> None:
-        await exchange.say(http(200, exchange.spoilt()[:-1] + b', "odd": ' + value + b"}"))
+    async def effect(exchange: Exchange) -> None:
+        await exchange.send(http(200, exchange.marked()[:-1] + b', "odd": ' + value + b"}"))
 
-    return spoil
+    return effect
 
 
 async def duplicate_keys(exchange: Exchange) -> None:
     """The last one counts, as in all common parsers."""
-    body = exchange.spoilt()
+    body = exchange.marked()
     first = b'{"items": [], ' if exchange.is_page else b'{"event_datetime": 1, '
-    await exchange.say(http(200, first + body[1:]))
+    await exchange.send(http(200, first + body[1:]))
 
 
-def in_every_record(**fields: Any) -> Spoil:
+def in_every_record(**fields: Any) -> Effect:
     """Fields of a record: those of a page's items, or those of the one object."""
 
-    async def spoil(exchange: Exchange) -> None:
+    async def effect(exchange: Exchange) -> None:
         if not exchange.is_page:
-            await exchange.say(http(200, exchange.spoilt(**fields)))
+            await exchange.send(http(200, exchange.marked(**fields)))
             return
         items = [{**item, **fields} for item in exchange.body["items"]]
-        await exchange.say(http(200, exchange.spoilt(items=items)))
+        await exchange.send(http(200, exchange.marked(items=items)))
 
-    return spoil
+    return effect
 
 
 CONNECTIONS = [
     transient("reset before the answer", reset_before),
-    transient("reset before the request was read", reset_before, unheard=True),
+    transient("reset before the request was read", reset_before, unprocessed=True),
     transient("closed before the answer", hung_up_before),
     transient("reset in the middle", reset_in_the_middle),
     harmless("reset after the answer", reset_after),
@@ -307,9 +309,9 @@ LENGTHS = [
     transient("too long a length", too_long_a_length, TIMEOUT),
     harmless("no length", without_length),
     harmless("gzip", gzipped),
-    transient("gzip that is not", says(200, CANARY * 3, Content_Encoding="gzip")),
+    transient("gzip that is not", answers(200, CANARY * 3, Content_Encoding="gzip")),
     definite("gzip cut short", cut_gzip),
-    transient("deflate that is not", says(200, CANARY * 3, Content_Encoding="deflate")),
+    transient("deflate that is not", answers(200, CANARY * 3, Content_Encoding="deflate")),
 ]
 
 TIMES = [
@@ -321,13 +323,15 @@ TIMES = [
 ]
 
 CONTENT = [
-    definite("empty body", says(200, b""), receipt=RIGHT),
+    definite("empty body", answers(200, b""), receipt=RIGHT),
     definite("204", raw(b"HTTP/1.1 204 No Content\r\n\r\n"), receipt=RIGHT),
-    definite("null", says(200, b"null"), receipt=RIGHT),
-    definite("an empty object", says(200, b"{}"), receipt=RIGHT),
-    definite("a list", says(200, b'["%s"]' % CANARY)),
-    definite("HTML with 200", says(200, HTML, Content_Type="text/html")),
-    transient("HTML with 502", says(502, HTML, Content_Type="text/html"), (InternalServerError,)),
+    definite("null", answers(200, b"null"), receipt=RIGHT),
+    definite("an empty object", answers(200, b"{}"), receipt=RIGHT),
+    definite("a list", answers(200, b'["%s"]' % CANARY)),
+    definite("HTML with 200", answers(200, HTML, Content_Type="text/html")),
+    transient(
+        "HTML with 502", answers(502, HTML, Content_Type="text/html"), (InternalServerError,)
+    ),
     transient("garbage", raw(b"\x00\xff" + CANARY * 9)),
     transient("another protocol", raw(b"SSH-2.0-" + CANARY + b"\r\n")),
     definite("invalid UTF-8", inside(b'"\xff%s"' % CANARY)),
@@ -350,7 +354,7 @@ CONTENT = [
     *(
         definite(
             f"a redirect {status}",
-            says(status, CANARY, Location="http://127.0.0.1:1/stolen"),
+            answers(status, CANARY, Location="http://127.0.0.1:1/stolen"),
             (APIStatusError,),
         )
         for status in (301, 302, 303, 307, 308)
@@ -363,33 +367,33 @@ TRANSIENT = {408, 425, 500, 502, 503, 504, *range(520, 525), 527, 529, 530}
 """Statuses after which an idempotent request is sent again; and 429, after which any is."""
 
 ANSWER_LOST = {500, 502, 504, 520, 522, 524, 527}
-"""Those of them after which the request may have been carried out."""
+"""Those of TRANSIENT after which the request may have been carried out."""
 
 
 def statuses() -> Iterator[Fault]:
     """Every 4xx and 5xx, with a person's name and the key in body and header."""
     for status in range(400, 600):
-        said = {"error": status, "message": f"no {KEY}", "detail": [PERSON, KEY]}
-        spoil = says(status, json.dumps(said).encode(), X_Note=f"{PERSON} {KEY}")
-        seen: Seen = (InternalServerError if status >= 500 else APIStatusError,)
+        envelope = {"error": status, "message": f"no {KEY}", "detail": [PERSON, KEY]}
+        effect = answers(status, json.dumps(envelope).encode(), X_Note=f"{PERSON} {KEY}")
+        outcome: Outcome = (InternalServerError if status >= 500 else APIStatusError,)
         if status == 429:
-            # Turned away, so also a POST is sent again.
-            yield Fault("429", spoil, RIGHT, (RateLimitError,), RIGHT, RIGHT, unheard=True)
+            # Not carried out, so a POST is sent again, too.
+            yield Fault("429", effect, RIGHT, (RateLimitError,), RIGHT, RIGHT, unprocessed=True)
         elif status in TRANSIENT:
-            yield transient(str(status), spoil, seen, unheard=status not in ANSWER_LOST)
+            yield transient(str(status), effect, outcome, unprocessed=status not in ANSWER_LOST)
         else:
-            yield definite(str(status), spoil, seen)
+            yield definite(str(status), effect, outcome)
 
 
 MILLION = b'{"items": [%s1], "total": 1000000}' % (b"1," * 999_999)
 
 PAGES = [
-    definite("a million items that are numbers", says(200, MILLION)),
-    definite("a million empty records", says(200, MILLION.replace(b"1,", b"{},"))),
+    definite("a million items that are numbers", answers(200, MILLION)),
+    definite("a million empty records", answers(200, MILLION.replace(b"1,", b"{},"))),
     definite("items that are not a list", replaced(items={"0": 1})),
     definite("items missing", replaced(items=None)),
 ]
-"""What only a page can have."""
+"""Faults of a page only."""
 
 LIES: dict[str, dict[str, Any]] = {
     "total too small": {"total": 3},
@@ -403,4 +407,4 @@ LIES: dict[str, dict[str, Any]] = {
 }
 """Fields of the envelope that a server may lie about: right records, or no proof."""
 
-UNPROVED: Seen = (IncompleteListingError, DecodeError)
+UNPROVED: Outcome = (IncompleteListingError, DecodeError)

@@ -1,4 +1,4 @@
-"""Cancellation wherever a call can be: nothing is left behind, and the session works on."""
+"""Cancellation of calls at every moment: nothing is left behind, and the session still works."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from harbour_async import (
 )
 from tests.reliability.api import BASE, IDS, PAGE_SIZE, Api, talking
 from tests.reliability.cancelling import CUTS
-from tests.reliability.faults import says, silence
+from tests.reliability.faults import answers, silence
 from tests.reliability.quiet_time import here, run
 from tests.servers import KEY
 from tests.virtual_time import EAGER
@@ -46,11 +46,11 @@ FACTORIES = [
 Work = Callable[[HarbourSession, Api], Coroutine[Any, Any, Any]]
 
 
-async def left_behind(harbour: HarbourSession, api: Api) -> None:
-    """Fail if a task, a slot, a place in a line or a connection is still held."""
+async def nothing_is_held(harbour: HarbourSession, api: Api) -> None:
+    """Fail if a task, a slot, a place in a queue or a connection is still held."""
     await asyncio.sleep(500)  # until requests that were given up can no longer arrive
-    strangers = asyncio.all_tasks() - api.tasks - {asyncio.current_task()}
-    assert not strangers
+    leaked = asyncio.all_tasks() - api.tasks - {asyncio.current_task()}
+    assert not leaked
     snapshot = harbour.budget.snapshot()
     assert snapshot.used == 0
     assert snapshot.waiting == (0, 0)
@@ -58,7 +58,7 @@ async def left_behind(harbour: HarbourSession, api: Api) -> None:
 
 
 def held(harbour: HarbourSession) -> int:
-    """Connections that are with a request; aiohttp has no public way to ask."""
+    """Connections in use by a request; aiohttp has no public way to ask."""
     pools = [pool for _, pool in harbour._life.transport._sessions.values()]
     return sum(len(pool._acquired) for pool in pools)
 
@@ -71,21 +71,21 @@ async def get(harbour: HarbourSession, _: Api) -> None:
 
 
 async def get_after_a_failure(harbour: HarbourSession, api: Api) -> None:
-    api.meet(says(503, b""), "GET", 0, 1, unheard=True)
+    api.inject(answers(503, b""), "GET", 0, 1, unprocessed=True)
     await harbour.verifications.get(IDS[0])
 
 
 async def get_after_a_pause(harbour: HarbourSession, api: Api) -> None:
-    api.meet(says(429, b"", Retry_After="1"), "GET", 0, 1, unheard=True)
+    api.inject(answers(429, b"", Retry_After="1"), "GET", 0, 1, unprocessed=True)
     await asyncio.gather(*(harbour.verifications.get(id_) for id_ in IDS[:3]))
 
 
-async def get_in_a_line(harbour: HarbourSession, _: Api) -> None:
+async def get_in_a_queue(harbour: HarbourSession, _: Api) -> None:
     await asyncio.gather(*(harbour.verifications.get(id_) for id_ in IDS[:8]))
 
 
 async def get_in_the_other_spelling(harbour: HarbourSession, api: Api) -> None:
-    api.meet(says(404, b""), "GET", 0, 1, unheard=True)
+    api.inject(answers(404, b""), "GET", 0, 1, unprocessed=True)
     with contextlib.suppress(Exception):
         await harbour.verifications.get(IDS[0])
 
@@ -117,7 +117,7 @@ async def walk(harbour: HarbourSession, _: Api) -> None:
 
 
 async def walk_with_a_failure(harbour: HarbourSession, api: Api) -> None:
-    api.meet(says(503, b""), "GET", 1, 1, unheard=True)
+    api.inject(answers(503, b""), "GET", 1, 1, unprocessed=True)
     await harbour.verifications.list(page_size=PAGE_SIZE).to_list()
 
 
@@ -147,7 +147,7 @@ async def get_many(harbour: HarbourSession, _: Api) -> None:
 
 
 async def wait_for(harbour: HarbourSession, _: Api) -> None:
-    """Two that wait share the polling."""
+    """Two calls that share the polling."""
     polls = iter(range(100))
 
     def third(_: object) -> bool:
@@ -169,7 +169,7 @@ WORKS: list[Work] = [
     get,
     get_after_a_failure,
     get_after_a_pause,
-    get_in_a_line,
+    get_in_a_queue,
     get_in_the_other_spelling,
     page,
     create,
@@ -197,17 +197,17 @@ def test_a_call_cancelled_at_every_moment_leaves_nothing_behind(
     async def at_every_moment() -> None:
         async with talking(rate_limit=TIGHT, api_key=slow_key) as (harbour, api):
             for moment in range(1, 10_000):
-                api.heal()
+                api.recover()
                 task = CUTS[cut](work(harbour, api), moment)
                 await asyncio.wait([task])
                 here().on_turn = None
-                await left_behind(harbour, api)
+                await nothing_is_held(harbour, api)
                 if not task.cancelled():
                     break
                 tried["cancellations"] += 1
-            task.result()  # the last one was not reached by the cancellation
+            task.result()  # the last task ended before it could be cancelled
             assert moment > 1
-            api.heal()
+            api.recover()
             assert await harbour.verifications.page()
 
     run(at_every_moment, eager=eager)
@@ -244,20 +244,20 @@ def test_thousands_of_calls_of_which_half_are_cancelled_leave_nothing_behind(
             for start in range(0, MANY, 250):
                 await asyncio.gather(*(one(harbour, n) for n in range(start, start + 250)))
                 assert held(harbour) == 0
-            await left_behind(harbour, api)
+            await nothing_is_held(harbour, api)
             await walk(harbour, api)
 
     run(main, eager=eager)
 
 
-# -- what people write around calls ------------------------------------------------------------
+# -- what users write around calls --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eager", FACTORIES)
 def test_a_failure_in_a_task_group_ends_the_others(eager: bool) -> None:
     async def main() -> None:
         async with talking(rate_limit=TIGHT, retry=1) as (harbour, api):
-            api.meet(says(500, b""), "DELETE", 0, 1, unheard=True)
+            api.inject(answers(500, b""), "DELETE", 0, 1, unprocessed=True)
             with pytest.raises(ExceptionGroup) as caught:
                 async with asyncio.TaskGroup() as group:
                     for id_ in IDS[:10]:
@@ -265,7 +265,7 @@ def test_a_failure_in_a_task_group_ends_the_others(eager: bool) -> None:
                     group.create_task(harbour.verifications.list().to_list())
                     group.create_task(harbour.verifications.delete(IDS[9]))
             assert [type(error) for error in caught.value.exceptions] == [InternalServerError]
-            await left_behind(harbour, api)
+            await nothing_is_held(harbour, api)
             await walk(harbour, api)
 
     run(main, eager=eager)
@@ -276,13 +276,13 @@ def test_asyncio_timeout_around_a_call_raises_timeout_error(eager: bool) -> None
     async def main() -> None:
         async with talking(rate_limit=TIGHT) as (harbour, api):
             for work in (walk, get):
-                api.meet(silence, "GET", 0, 1, unheard=True)
+                api.inject(silence, "GET", 0, 1, unprocessed=True)
                 with pytest.raises(TimeoutError) as caught:
                     async with asyncio.timeout(1.5):
                         await work(harbour, api)
                 assert type(caught.value) is TimeoutError
-                api.heal()
-                await left_behind(harbour, api)
+                api.recover()
+                await nothing_is_held(harbour, api)
             await walk(harbour, api)
 
     run(main, eager=eager)
@@ -300,10 +300,10 @@ def test_a_generator_that_is_dropped_without_closing_stops_its_walk(eager: bool)
                 assert await anext(dropped)
             del dropped
             gc.collect()
-            await left_behind(harbour, api)
-            heard = len(api.heard)
+            await nothing_is_held(harbour, api)
+            sent = len(api.received)
             await asyncio.sleep(100)
-            assert len(api.heard) == heard
+            assert len(api.received) == sent
 
     run(main, eager=eager)
 
@@ -313,10 +313,10 @@ def test_a_session_closed_while_walks_and_calls_run_ends_each_with_its_error(eag
     async def main() -> None:
         async with talking(rate_limit=TIGHT, max_connections=3) as (harbour, api):
             tasks = [asyncio.ensure_future(walk(harbour, api)) for _ in range(5)]
-            while len(api.heard) < 4:
+            while len(api.received) < 4:
                 await asyncio.sleep(0)
             tasks += [asyncio.ensure_future(get(harbour, api)) for _ in range(9)]
-            api.meet(silence, "GET", 0, 1_000_000, unheard=True)
+            api.inject(silence, "GET", 0, 1_000_000, unprocessed=True)
             await asyncio.sleep(5)
             await harbour.aclose()
             results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -337,7 +337,7 @@ def test_a_loop_that_ends_while_a_walk_runs_leaves_nothing_behind(eager: bool) -
         harbour = HarbourSession(KEY, base_url=api.url, retry=Retry(1))
         task = asyncio.ensure_future(walk(harbour, api))
         kept.append(task)
-        while len(api.heard) < 2:
+        while len(api.received) < 2:
             await asyncio.sleep(0)
         await harbour.aclose()
         return harbour
@@ -380,7 +380,7 @@ def test_a_loop_that_is_closed_early_does_not_spoil_the_session_for_the_next() -
         await api.aclose()
 
     with warnings.catch_warnings():
-        # asyncio warns of sockets that were open when their loop was closed, and rightly.
+        # asyncio warns of sockets that were open when their loop was closed. It is right to.
         warnings.simplefilter("ignore", ResourceWarning)
         run(begin)
         run(go_on)

@@ -22,11 +22,11 @@ from harbour_async import (
 )
 from tests.reliability.api import IDS, talking
 from tests.reliability.faults import (
+    answers,
     byte_a_second,
     in_pieces,
     late,
     reset_before,
-    says,
     silence,
     slow_headers,
 )
@@ -81,7 +81,7 @@ async def get_many(harbour: HarbourSession, limit: float) -> Any:
 
 
 async def wait_for(harbour: HarbourSession, limit: float) -> Any:
-    """For what never comes."""
+    """A wait that never ends by itself."""
     never = harbour.verifications.wait_for(IDS[0], timeout=limit, until=lambda _: False)
     return await never
 
@@ -105,29 +105,28 @@ async def slow_key() -> str:
     return KEY
 
 
-SPOILT: dict[str, Any] = {
+FAULTY: dict[str, Any] = {
     "silence": silence,
     "headers that come slowly": slow_headers,
     "a body that comes slowly": byte_a_second,
     "an answer that comes late": late,
     "an answer in pieces": in_pieces,
-    "retries after a failure": says(503, b""),
+    "retries after a failure": answers(503, b""),
     "retries after a lost connection": reset_before,
-    "Retry-After": says(503, b"", Retry_After="7"),
-    "a pause": says(429, b"", Retry_After="7"),
-    "a long pause": says(429, b"", Retry_After="5000"),
+    "Retry-After": answers(503, b"", Retry_After="7"),
+    "a pause": answers(429, b"", Retry_After="7"),
+    "a long pause": answers(429, b"", Retry_After="5000"),
 }
-"""What the server does to every request."""
+"""What the server does with every request."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "the budget": {"rate_limit": RateLimit(2, per=30.0, burst=1)},
     "a busy pool": {"max_connections": 1},
     "a source of keys": {"api_key": slow_key},
 }
-"""What the caller's own side waits for."""
+"""What the caller waits for on its own side."""
 
-
-KINDS = 2 * len(SPOILT) + len(SETTINGS) + 3
+KINDS = 2 * len(FAULTY) + len(SETTINGS) + 3
 NUMBER = -(-DEADLINES // KINDS)
 """Deadlines for each kind of wait."""
 
@@ -150,7 +149,7 @@ async def all_on_time(harbour: HarbourSession, chance: random.Random, number: in
 
 
 @pytest.mark.parametrize("method", ["GET", "*"])
-@pytest.mark.parametrize("wait", SPOILT)
+@pytest.mark.parametrize("wait", FAULTY)
 def test_no_deadline_is_overrun_whatever_the_server_does(
     wait: str, method: str, tried: Counter[str]
 ) -> None:
@@ -158,7 +157,7 @@ def test_no_deadline_is_overrun_whatever_the_server_does(
     async def main() -> None:
         chance = random.Random(f"{wait}{method}")
         async with talking(timeout=NONE, retry=PATIENT, max_connections=20) as (harbour, api):
-            api.meet(SPOILT[wait], method, 0, 1_000_000, unheard=True)
+            api.inject(FAULTY[wait], method, 0, 1_000_000, unprocessed=True)
             await all_on_time(harbour, chance, NUMBER)
         tried["deadlines"] += NUMBER
 
@@ -173,7 +172,7 @@ def test_no_deadline_is_overrun_whatever_the_caller_waits_for(
     async def main() -> None:
         async with talking(timeout=NONE, retry=PATIENT, **SETTINGS[wait]) as (harbour, api):
             if wait == "a busy pool":
-                api.meet(late, "*", 0, 1_000_000, unheard=False)
+                api.inject(late, "*", 0, 1_000_000, unprocessed=False)
             await all_on_time(harbour, random.Random(wait), NUMBER)
         tried["deadlines"] += NUMBER
 
@@ -241,9 +240,9 @@ def test_no_grace_is_overrun(tried: Counter[str]) -> None:
 
 async def closes_in(grace: float) -> None:
     async with talking(timeout=NONE) as (harbour, api):
-        api.meet(silence, "GET", 0, 1_000_000, unheard=True)
+        api.inject(silence, "GET", 0, 1_000_000, unprocessed=True)
         task = asyncio.ensure_future(get(harbour, 1_000))
-        while not api.heard:
+        while not api.received:
             await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
         began = loop.time()

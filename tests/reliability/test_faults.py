@@ -29,7 +29,7 @@ from tests.reliability.faults import (
     RIGHT,
     UNPROVED,
     Fault,
-    Seen,
+    Outcome,
     replaced,
     statuses,
 )
@@ -52,7 +52,9 @@ SLACK = 0.01
 Call = Callable[[HarbourSession], Awaitable[Any]]
 
 
-async def ended(call: Awaitable[Any], seen: Seen, why: str, limit: float) -> HarbourError | None:
+async def ended(
+    call: Awaitable[Any], outcome: Outcome, why: str, limit: float
+) -> HarbourError | None:
     """Await a call that has to end as expected and in time; return its error, if it raised one."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -65,9 +67,9 @@ async def ended(call: Awaitable[Any], seen: Seen, why: str, limit: float) -> Har
         raise AssertionError(f"{why}: a foreign {error!r}") from error
     assert loop.time() - began <= limit + SLACK, why
     if failed is None:
-        assert seen == RIGHT, f"{why}: no error"
+        assert outcome == RIGHT, f"{why}: no error"
         return None
-    assert isinstance(failed, seen), f"{why}: {failed!r}"
+    assert isinstance(failed, outcome), f"{why}: {failed!r}"
     leaks_nothing(failed, why)
     return failed
 
@@ -103,10 +105,10 @@ async def delete(harbour: HarbourSession) -> None:
 CALLS: dict[str, Call] = {"GET": get, "POST": create, "PUT": update, "DELETE": delete}
 
 
-def expected(fault: Fault, method: str, times: int) -> Seen:
+def outcome_of(fault: Fault, method: str, times: int) -> Outcome:
     if method == "POST":
-        return fault.forever if times == FOREVER and fault.passes else fault.write
-    if fault.passes:
+        return fault.forever if times == FOREVER and fault.is_temporary else fault.write
+    if fault.is_temporary:
         return fault.forever if times == FOREVER else RIGHT
     return fault.read if method == "GET" else fault.receipt
 
@@ -114,19 +116,19 @@ def expected(fault: Fault, method: str, times: int) -> Seen:
 async def on_a_single_call(fault: Fault, method: str, times: int) -> None:
     why = f"{fault.name}, {method}, {'once' if times == 1 else 'for good'}"
     async with talking() as (harbour, api):
-        api.meet(fault.spoil, method, 0, times, fault.unheard)
-        seen = expected(fault, method, times)
-        failed = await ended(CALLS[method](harbour), seen, why, TOTAL)
-        assert api.met, why
+        api.inject(fault.effect, method, 0, times, unprocessed=fault.unprocessed)
+        outcome = outcome_of(fault, method, times)
+        failed = await ended(CALLS[method](harbour), outcome, why, TOTAL)
+        assert api.faults, why
         writes_are_exact(api, method, failed, why)
-        api.heal()
-        await harbour.verifications.page(size=1)  # the session works on
+        api.recover()
+        await harbour.verifications.page(size=1)  # the session still works
 
 
 def writes_are_exact(api: Api, method: str, failed: HarbourError | None, why: str) -> None:
-    """Counted at the server: a POST once, a PUT at least once, a DELETE for good."""
+    """Counted at the server: a POST once, a PUT at least once, a DELETE finally."""
     if method == "POST":
-        posts = sum(heard.method == "POST" for heard in api.heard)
+        posts = sum(request.method == "POST" for request in api.received)
         assert len(api.created) <= 1, why
         assert failed is not None or len(api.created) == 1, why
         if isinstance(failed, APIConnectionError):
@@ -158,7 +160,7 @@ def test_every_error_status_on_a_single_call_is_its_error(method: str, tried: Co
     @quiet_time
     async def all_of_them() -> None:
         for fault in statuses():
-            for times in (1, FOREVER) if fault.passes else (1,):
+            for times in (1, FOREVER) if fault.is_temporary else (1,):
                 await on_a_single_call(fault, method, times)
                 tried["faults"] += 1
 
@@ -173,42 +175,42 @@ async def pages_of_a_walk() -> int:
         assert [
             v.verification_id async for v in harbour.verifications.list(page_size=PAGE_SIZE)
         ] == IDS
-        return len(api.heard)
+        return len(api.received)
 
 
 async def on_a_walk(
-    spoil: Any, first: int, times: int, seen: Seen, why: str, unheard: bool = False
+    effect: Any, first: int, times: int, outcome: Outcome, why: str, *, unprocessed: bool = False
 ) -> None:
-    """Whatever came before the error is right, and the rest comes from its resume token."""
+    """The records before the error are right, and its resume token gives the rest."""
     async with talking() as (harbour, api):
-        api.meet(spoil, "GET", first, times, unheard)
+        api.inject(effect, "GET", first, times, unprocessed=unprocessed)
         found: list[str] = []
 
         async def walk() -> None:
             async for verification in harbour.verifications.list(page_size=PAGE_SIZE):
                 found.append(verification.verification_id)
 
-        failed = await walked(walk(), seen, why)
-        assert api.met, why
+        failed = await walked(walk(), outcome, why)
+        assert api.faults, why
         assert found == IDS[: len(found)], why
         if failed is None:
             assert found == IDS, why
             return
         if isinstance(failed, IncompleteListingError):
             return
-        api.heal()
+        api.recover()
         rest = harbour.verifications.list(page_size=PAGE_SIZE, resume=failed.resume_token)
         found += [verification.verification_id async for verification in rest]
         assert found == IDS, why
 
 
-async def walked(call: Awaitable[Any], seen: Seen, why: str) -> HarbourError | None:
+async def walked(call: Awaitable[Any], outcome: Outcome, why: str) -> HarbourError | None:
     """As ``ended``, but a walk that may lose its proof may also end in the right records."""
-    if seen != UNPROVED:
-        return await ended(call, seen, why, LONGEST_WALK)
+    if outcome != UNPROVED:
+        return await ended(call, outcome, why, LONGEST_WALK)
     try:
         await call
-    except seen as error:
+    except outcome as error:
         return error
     return None
 
@@ -222,9 +224,11 @@ def test_a_fault_on_any_page_ends_in_right_records_or_one_error(
         last = await pages_of_a_walk() - 1
         for first in (0, last // 2, last):
             for times in (1, FOREVER):
-                seen = fault.read if times == 1 else fault.forever
+                outcome = fault.read if times == 1 else fault.forever
                 why = f"{fault.name}, page request {first}, {times} times"
-                await on_a_walk(fault.spoil, first, times, seen, why, fault.unheard)
+                await on_a_walk(
+                    fault.effect, first, times, outcome, why, unprocessed=fault.unprocessed
+                )
                 tried["faults"] += 1
 
     everywhere()
@@ -239,7 +243,7 @@ def test_every_error_status_on_a_page_is_its_error(page: str, tried: Counter[str
         first = {"first": 0, "middle": last // 2, "last": last}[page]
         for fault in statuses():
             why = f"{fault.name} on the {page} page"
-            await on_a_walk(fault.spoil, first, 1, fault.read, why, fault.unheard)
+            await on_a_walk(fault.effect, first, 1, fault.read, why, unprocessed=fault.unprocessed)
             tried["faults"] += 1
 
     all_of_them()
@@ -294,4 +298,4 @@ async def test_the_error_for_refused_connections_says_that_nothing_was_sent(meth
         failed = await ended(CALLS[method](harbour), LOST, method, TOTAL)
         assert isinstance(failed, APIConnectionError)
         assert not failed.sent
-        assert not api.heard
+        assert not api.received

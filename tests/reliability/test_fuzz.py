@@ -34,7 +34,7 @@ CASES = settings(
 CAP = 120.0
 """Seconds: ``Retry.max_retry_after``."""
 
-# -- what a server may say ---------------------------------------------------------------------
+# -- what a server may answer ------------------------------------------------------------------
 
 scalars = (
     st.none()
@@ -94,34 +94,34 @@ headers = st.dictionaries(
 # -- one server and one session for all cases of a test ----------------------------------------
 
 
-class Asked:
-    """A session against a server that says ``answer`` to everything."""
+class FuzzServer:
+    """A session against a server that gives one ``answer`` to every request."""
 
     def __init__(self, harbour: HarbourSession, api: Api, runner: asyncio.Runner) -> None:
         self.harbour = harbour
         self.answer = b""
         self._runner = runner
-        api.meet(self._say, "*", 0, 1_000_000_000, unheard=True)
+        api.inject(self._give_answer, "*", 0, 1_000_000_000, unprocessed=True)
 
-    async def _say(self, exchange: Any) -> None:
-        await exchange.say(self.answer)
+    async def _give_answer(self, exchange: Any) -> None:
+        await exchange.send(self.answer)
 
     def ask(self, call: Callable[[HarbourSession], Awaitable[Any]]) -> Any:
         """The result of the call, or the HarbourError that it raises."""
 
-        async def asked() -> Any:
+        async def outcome() -> Any:
             try:
                 return await call(self.harbour)
             except HarbourError as error:
                 return error
 
-        got = self._runner.run(asked())
-        assert not isinstance(got, HarbourError) or KEY not in shown(got)
-        return got
+        result = self._runner.run(outcome())
+        assert not isinstance(result, HarbourError) or KEY not in shown(result)
+        return result
 
 
 @pytest.fixture
-def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
+def server(request: pytest.FixtureRequest) -> Iterator[FuzzServer]:
     options = getattr(request, "param", {"retry": 1})
     stack = AsyncExitStack()
 
@@ -129,14 +129,14 @@ def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
         return await stack.enter_async_context(talking(**options))
 
     with asyncio.Runner(loop_factory=QuietLoop) as runner:
-        yield Asked(*runner.run(start()), runner)
+        yield FuzzServer(*runner.run(start()), runner)
         runner.run(stack.aclose())
         loop = runner.get_loop()
         assert isinstance(loop, QuietLoop)
         assert not loop.complaints
 
 
-def said(status: int, body: bytes, more: dict[str, str]) -> bytes:
+def http_answer(status: int, body: bytes, more: dict[str, str]) -> bytes:
     lines = [f"HTTP/1.1 {status} Reason", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in more.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
@@ -170,17 +170,17 @@ async def free(harbour: HarbourSession) -> Any:
 @example(body=b'{"verification_id": "V", "created_at": 1e400}', more={})
 @example(body=b'{"items": [{"verification_id": "V", "created_at": "99999-01-01"}]}', more={})
 def test_any_success_is_a_record_or_an_error(
-    asked: Asked,
+    server: FuzzServer,
     tried: Counter[str],
     call: Callable[[HarbourSession], Awaitable[Any]],
     body: bytes,
     more: dict[str, str],
 ) -> None:
-    asked.answer = said(200, body, more)
-    got = asked.ask(call)
-    if not isinstance(got, HarbourError) and call is not free:
-        assert to_dict(got) is not None
-        assert repr(got)
+    server.answer = http_answer(200, body, more)
+    result = server.ask(call)
+    if not isinstance(result, HarbourError) and call is not free:
+        assert to_dict(result) is not None
+        assert repr(result)
     tried["fuzz cases"] += 1
 
 
@@ -188,31 +188,31 @@ def test_any_success_is_a_record_or_an_error(
 @CASES
 @given(status=st.integers(300, 599).filter(lambda status: status != 304), body=bodies, more=headers)
 def test_any_other_status_is_its_error(
-    asked: Asked, tried: Counter[str], status: int, body: bytes, more: dict[str, str]
+    server: FuzzServer, tried: Counter[str], status: int, body: bytes, more: dict[str, str]
 ) -> None:
-    asked.answer = said(status, body, more)
+    server.answer = http_answer(status, body, more)
     for call in (page, create):
-        got = asked.ask(call)
-        assert isinstance(got, APIStatusError), got
-        assert got.status == status
-        assert got.retry_after is None or 0 <= got.retry_after < float("inf")
-        assert len(str(got)) < 1_000
-        assert str(got).isprintable()
+        result = server.ask(call)
+        assert isinstance(result, APIStatusError), result
+        assert result.status == status
+        assert result.retry_after is None or 0 <= result.retry_after < float("inf")
+        assert len(str(result)) < 1_000
+        assert str(result).isprintable()
     tried["fuzz cases"] += 1
 
 
 @pytest.mark.parametrize(
-    "asked", [{"retry": Retry(2, 0.1, 1.0, max_retry_after=CAP), "timeout": 10_000}], indirect=True
+    "server", [{"retry": Retry(2, 0.1, 1.0, max_retry_after=CAP), "timeout": 10_000}], indirect=True
 )
 @pytest.mark.parametrize("status", [429, 503])
 @settings(CASES, max_examples=100)
 @given(after=retry_afters, date=retry_afters)
 def test_no_retry_after_is_waited_for_beyond_the_cap(
-    asked: Asked, tried: Counter[str], status: int, after: str, date: str
+    server: FuzzServer, tried: Counter[str], status: int, after: str, date: str
 ) -> None:
     more = {"Retry-After": after, "Date": date}
     more = {name: text for name, text in more.items() if text.isprintable() and text.isascii()}
-    asked.answer = said(status, b"", more)
+    server.answer = http_answer(status, b"", more)
 
     async def timed(harbour: HarbourSession) -> tuple[Any, float]:
         loop = asyncio.get_running_loop()
@@ -223,7 +223,7 @@ def test_no_retry_after_is_waited_for_beyond_the_cap(
             await asyncio.sleep(2 * CAP)  # the pause of a 429 is over
             return error, loop.time() - began - 2 * CAP
 
-    error, waited = asked.ask(timed)
+    error, waited = server.ask(timed)
     assert isinstance(error, APIStatusError)
     assert isinstance(error, RateLimitError) == (status == 429)
     assert waited <= CAP + 2
@@ -236,27 +236,27 @@ def test_no_retry_after_is_waited_for_beyond_the_cap(
 @CASES
 @given(pages=st.lists(envelopes, min_size=1, max_size=4), keep=st.booleans())
 def test_any_listing_is_records_or_an_error(
-    asked: Asked, tried: Counter[str], pages: list[Any], keep: bool
+    server: FuzzServer, tried: Counter[str], pages: list[Any], keep: bool
 ) -> None:
-    """The same few pages in turn, for ever."""
-    answers = [said(200, json.dumps(page).encode(), {}) for page in pages]
+    """The same few pages again and again, in turn."""
+    answers = [http_answer(200, json.dumps(page).encode(), {}) for page in pages]
 
     async def walked(harbour: HarbourSession) -> list[str]:
         pager = harbour.verifications.list(
             page_size=3, max_items=50, on_invalid="keep" if keep else "raise"
         )
-        return [repr(record) async for record in turning(pager, asked, answers)]
+        return [repr(record) async for record in turning(pager, server, answers)]
 
-    got = asked.ask(walked)
-    if isinstance(got, list):
-        assert len(got) <= 50
+    result = server.ask(walked)
+    if isinstance(result, list):
+        assert len(result) <= 50
     tried["fuzz cases"] += 1
 
 
-async def turning(records: Any, asked: Asked, answers: list[bytes]) -> AsyncIterator[Any]:
-    asked.answer = answers[0]
+async def turning(records: Any, server: FuzzServer, answers: list[bytes]) -> AsyncIterator[Any]:
+    server.answer = answers[0]
     turn = 0
     async for record in records:
         turn += 1
-        asked.answer = answers[turn % len(answers)]
+        server.answer = answers[turn % len(answers)]
         yield record

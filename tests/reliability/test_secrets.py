@@ -18,7 +18,7 @@ import pytest
 
 from harbour_async import HarbourError, HarbourSession
 from tests.reliability.api import IDS, PAGE_SIZE, Api, talking
-from tests.reliability.faults import FAULTS, Fault, says, silence
+from tests.reliability.faults import FAULTS, Fault, answers, silence
 from tests.reliability.quiet_time import here, quiet_time
 from tests.servers import KEY
 from tests.shown import shown
@@ -51,7 +51,7 @@ def test_no_log_at_debug_has_the_key(
 
     async def meets(fault: Fault) -> None:
         async with talking(api_key=key) as (harbour, api):
-            api.meet(fault.spoil, "*", 0, 1, fault.unheard)
+            api.inject(fault.effect, "*", 0, 1, unprocessed=fault.unprocessed)
             for call in (harbour.verifications.get(IDS[0]), harbour.webhooks.create("https://x.y")):
                 await asyncio.gather(call, return_exceptions=True)
 
@@ -91,7 +91,7 @@ async def public_objects(harbour: HarbourSession, api: Api) -> list[Any]:
         await harbour.webhooks.create("https://destination.example"),
         await harbour.verifications.delete(IDS[9]),
     ]
-    api.meet(says(401, KEY.encode(), X_Echo=KEY), "GET", 0, 1, unheard=True)
+    api.inject(answers(401, KEY.encode(), X_Echo=KEY), "GET", 0, 1, unprocessed=True)
     with pytest.raises(HarbourError) as caught:
         await harbour.verifications.page()
     failed = caught.value
@@ -161,7 +161,7 @@ async def closed_meanwhile(harbour: HarbourSession) -> None:
 @quiet_time
 async def test_no_traceback_with_locals_shows_the_key(breaks: Break, key: Any) -> None:
     async with talking(api_key=key) as (harbour, api):
-        api.meet(silence, "GET", 0, 1_000_000, unheard=True)
+        api.inject(silence, "GET", 0, 1_000_000, unprocessed=True)
         with pytest.raises(BaseException) as caught:  # noqa: PT011 - each raises its own
             await breaks(harbour)
     errors = [caught.value, *getattr(caught.value, "exceptions", ())]
