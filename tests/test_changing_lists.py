@@ -130,7 +130,7 @@ async def test_an_error_in_mid_walk_carries_the_resume_token() -> None:
         assert len(seen) == len(set(seen))
 
 
-async def test_changes_resume_after_the_last_record_and_a_page_of_others_changed_again() -> None:
+async def test_changes_resume_although_the_last_200_records_were_updated_again() -> None:
     async with changing(0, 0, records=500) as (harbour, sandbox):
         newest = sandbox.insert(200)
         pager = harbour.verifications.changes(datetime(2020, 1, 1, tzinfo=UTC))

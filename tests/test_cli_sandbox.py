@@ -1,4 +1,4 @@
-"""``harbour sandbox``, as a shell and a service in another language see it."""
+"""``harbour sandbox``, run as a command and used over plain HTTP."""
 
 from __future__ import annotations
 

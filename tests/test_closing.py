@@ -114,7 +114,7 @@ async def test_closing_wakes_a_call_that_waits_in_a_pause() -> None:
         await until(lambda: server.received and harbour.budget.snapshot().waiting.interactive)
         await harbour.aclose()
         error = await closed_under(task)
-    assert not error.sent  # a 429 turned it away
+    assert not error.sent  # it was answered with 429
 
 
 async def test_closing_wakes_a_call_that_waits_for_the_sessions_budget() -> None:

@@ -89,7 +89,10 @@ async def test_three_runs_follow_changes_and_deletions(
     await warehouse.load(sandbox)
     found = warehouse.verifications()
     assert found[changed] == "cancelled"
-    assert found.keys() == {*sandbox.verification_ids(), gone}  # changes do not tell
+    assert found.keys() == {
+        *sandbox.verification_ids(),
+        gone,
+    }  # a walk of changes shows no deletions
 
     sandbox.delete(2)
     sandbox.update(changed, status="completed")

@@ -404,7 +404,7 @@ async def test_an_interrupt_in_a_listener_passes_through_and_costs_no_slot() -> 
         HarbourSession(KEY, base_url=server.url, on_event=interrupted) as harbour,
     ):
         call = harbour.verifications.get("VERIFICATION-1")
-        with pytest.raises(KeyboardInterrupt):  # in this very task, which no loop watches over
+        with pytest.raises(KeyboardInterrupt):  # stepped by hand: a loop would stop
             call.send(None)
         assert harbour.budget.snapshot().used == 0
     assert not server.received

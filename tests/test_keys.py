@@ -35,7 +35,7 @@ def session(key: Any, url: str, **settings: Any) -> HarbourSession:
 
 
 class Rotating:
-    """A new key each time it is asked."""
+    """Gives a new key each time it is called."""
 
     def __init__(self) -> None:
         self.given: list[str] = []

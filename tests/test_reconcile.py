@@ -215,7 +215,7 @@ async def test_keys_that_cannot_be_ordered_are_an_error_in_the_ordered_form() ->
 
 
 class Record:
-    """Something whose number in memory can be counted."""
+    """A record whose instances in memory can be counted."""
 
     alive = most = 0
 

@@ -219,7 +219,7 @@ def test_a_view_with_invalid_defaults_is_refused(bad: dict[str, Any]) -> None:
         HarbourSession(KEY).with_options(**bad)
 
 
-async def test_further_parameters_of_a_list_are_sent_and_are_part_of_its_token() -> None:
+async def test_extra_query_is_sent_and_is_part_of_the_token() -> None:
     page = json.dumps(
         {
             "items": [{"verification_id": f"V{n}", "created_at": str(n)} for n in (9, 8)],

@@ -58,7 +58,7 @@ NONSENSE: list[Any] = [0, -1, float("nan"), float("inf"), "5", True]
         (Timeout, "connect"),
     ],
 )
-def test_nonsense_is_refused_by_name(cls: Any, name: str, bad: Any) -> None:
+def test_an_invalid_setting_is_refused_by_name(cls: Any, name: str, bad: Any) -> None:
     with pytest.raises(ConfigurationError, match=name):
         cls(**{name: bad})
 

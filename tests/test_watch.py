@@ -237,7 +237,7 @@ def test_a_lost_proof_is_logged_and_loses_no_change(caplog: pytest.LogCaptureFix
         api.update(*ids[5:8])
         assert sorted(await take(watch, 3)) == ids[5:8]
         await idle(watch, 50)  # nothing is repeated, although each walk begins again
-        assert watch.resume_token == token  # none of them got anywhere for certain
+        assert watch.resume_token == token  # no walk was proved
         api.ordered = True
         api.update(ids[9])
         assert await take(watch, 1) == [ids[9]]

@@ -436,7 +436,7 @@ def test_other_methods_are_refused(bad: Any) -> None:
     assert _wire.method("get") == "GET"
 
 
-def test_parameters_may_be_of_many_kinds() -> None:
+def test_parameters_may_be_of_many_types() -> None:
     pairs = _wire.extra("params", {"a": None, "b": True, "c": [1, "x"], "d": 1.5, "e": ""})
     assert pairs == [("b", "true"), ("c", "1"), ("c", "x"), ("d", "1.5"), ("e", "")]
 
@@ -448,7 +448,7 @@ def test_parameters_that_cannot_be_sent_are_refused(bad: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["page", "size", "order_by", "search", "verification_metadata"])
-def test_a_listings_own_parameters_cannot_be_given_as_further_ones(name: str) -> None:
+def test_extra_query_cannot_replace_the_parameters_of_a_listing(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         _wire.extra("extra_query", {name: "1"}, own=True)
 

@@ -1,4 +1,4 @@
-"""What a forked child of a test process finds."""
+"""Runs a check in a forked child of the test process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks and a strict server, for the budget to be measured against."""
+"""Networks and a strict server, to measure the budget with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harbour_async.settings import Priority
 
 
 class Trip(NamedTuple):
-    """Seconds from the grant until the server sees the request, and until the answer."""
+    """Seconds from the grant to the arrival at the server, and to the answer."""
 
     arrival: float
     answer: float
@@ -61,7 +61,7 @@ async def saturate(
     seconds: float,
     seed: int,
 ) -> list[float]:
-    """Send as much as ``acquire`` permits; the times at which the server saw it."""
+    """Send as much as ``acquire`` permits; the times at which the requests arrive."""
     loop = asyncio.get_running_loop()
     rng = random.Random(seed)
     arrivals = []

@@ -18,7 +18,7 @@ from tests.budget.servers import most_in_window
 from tests.virtual_time import FACTORIES, run
 
 LIMIT = RateLimit(10, per=2.0, burst=3)
-CROWD = 12
+CONCURRENT = 12
 """Calls that are under way at once."""
 
 
@@ -40,7 +40,7 @@ class _CountingLedger(LocalLedger):
         super().unsent(slot)
 
 
-class _Weather:
+class _Traffic:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         assert LIMIT.requests is not None
@@ -69,17 +69,17 @@ class _Weather:
             raise
         slot.answered()
 
-    async def rage(self, calls: int) -> int:
-        """How many of ``calls`` were cancelled."""
+    async def run(self, calls: int) -> int:
+        """Make so many calls, and cancel some at random; how many were cancelled."""
         alive: list[asyncio.Task[None]] = []
         everything: list[asyncio.Task[None]] = []
         while len(everything) < calls:
-            while len(alive) < CROWD and len(everything) < calls:
+            while len(alive) < CONCURRENT and len(everything) < calls:
                 alive.append(asyncio.create_task(self.call()))
                 everything.append(alive[-1])
             if self.rng.random() < 0.02:
                 self.budget.pause(self.rng.uniform(0.1, 1.0))
-            await self._aim()
+            await self._sleep_until_a_grant()
             for _ in range(self.rng.randrange(8)):  # in the ticks around a grant
                 if alive and self.rng.random() < 0.5:
                     self.rng.choice(alive).cancel()
@@ -95,7 +95,7 @@ class _Weather:
         assert not unexpected, unexpected[0]
         return sum(result is not None for result in results)
 
-    async def _aim(self) -> None:
+    async def _sleep_until_a_grant(self) -> None:
         """Sleep until about the next grant."""
         wait = self.budget.snapshot().estimated_wait
         await asyncio.sleep(self.rng.choice([0.0, wait, wait, wait * self.rng.random()]))
@@ -105,18 +105,18 @@ def storm(calls: int, seed: int, *, eager: bool) -> Storm:
     """Raises AssertionError if a call hangs, or a slot, a turn or a task is lost."""
 
     async def main() -> Storm:
-        weather = _Weather(seed)
-        cancelled = await weather.rage(calls)
+        traffic = _Traffic(seed)
+        cancelled = await traffic.run(calls)
         await asyncio.sleep(10 * LIMIT.per)
-        snapshot = weather.budget.snapshot()
+        snapshot = traffic.budget.snapshot()
         assert (snapshot.used, snapshot.waiting) == (0, (0, 0))
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return Storm(
-            sent=len(weather.arrivals),
+            sent=len(traffic.arrivals),
             cancelled=cancelled,
-            granted_too_late=weather.ledger.given_back - weather.unsent,
-            expired=weather.expired,
-            most_in_window=most_in_window(weather.arrivals, LIMIT.per),
+            granted_too_late=traffic.ledger.given_back - traffic.unsent,
+            expired=traffic.expired,
+            most_in_window=most_in_window(traffic.arrivals, LIMIT.per),
         )
 
     return run(main, eager=eager)

@@ -61,7 +61,7 @@ def test_whatever_is_sent_lost_or_cancelled_the_limit_holds(
             if outcome == "unsent":
                 slot.unsent()
                 return
-            # Aborted halfway; the bytes still arrive, within the second that the budget allows for.
+            # Aborted halfway. The bytes still arrive, within the second that the budget allows for.
             there = min(there, 1.0) if outcome == "abandoned" else there
             arrivals.append(loop.time() + there)
             if outcome == "abandoned":
@@ -126,7 +126,7 @@ async def test_an_unsent_request_gives_its_slot_back_at_once() -> None:
     loop = asyncio.get_running_loop()
     slot = await budget.acquire()
     waiter = asyncio.create_task(budget.acquire())
-    await asyncio.sleep(11.0)  # a token is there long since
+    await asyncio.sleep(11.0)  # the token has been there for long
     slot.unsent()
     await waiter
     assert loop.time() == pytest.approx(11.0, abs=0.01)

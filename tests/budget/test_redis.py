@@ -105,7 +105,7 @@ async def test_the_slots_of_a_crashed_holder_come_back_with_the_end_of_the_lease
     began = loop.time()
     async with RedisBudget.from_url(url, limit, key=key, attempt=0.1) as other:
         await other.acquire()
-    assert 1.3 <= loop.time() - began < 2.0  # attempt + a second of flight + per
+    assert 1.3 <= loop.time() - began < 2.0  # attempt + a second in transit + per
     await crashed.aclose()
 
 
@@ -205,7 +205,9 @@ async def test_a_redis_that_comes_back_is_used_again() -> None:
             await budget.acquire()
 
 
-async def test_with_a_share_the_flow_goes_on_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_with_a_share_calls_go_on_within_it_while_redis_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(fallback, "PROBE", 0.1)
     monkeypatch.setattr(fallback, "MIN_TRANSIT", 0.1)
     loop = asyncio.get_running_loop()
@@ -215,7 +217,7 @@ async def test_with_a_share_the_flow_goes_on_within_it(monkeypatch: pytest.Monke
     ) as budget:
         began = loop.time()
         away = await saturate(budget, began + 2.0)
-        assert away[0] - began >= LIMIT.per  # what the others just sent is unknown
+        assert away[0] - began >= LIMIT.per  # it is unknown what the others just sent
         assert most_in_window(away, LIMIT.per) == 2
         with redis_server(port=port):
             back = await saturate(budget, loop.time() + 3.0)
@@ -224,7 +226,7 @@ async def test_with_a_share_the_flow_goes_on_within_it(monkeypatch: pytest.Monke
             assert most_in_window(back[-20:], LIMIT.per) > 2
 
 
-async def test_refused_credentials_are_a_configuration_error_that_tells_no_secret() -> None:
+async def test_refused_credentials_are_a_configuration_error_that_shows_no_secret() -> None:
     with redis_server("--requirepass", "right") as port:
         for user in ("", ":wrong@"):
             async with RedisBudget.from_url(f"redis://{user}127.0.0.1:{port}/0") as budget:
@@ -244,7 +246,7 @@ async def test_no_pause_beyond_the_cap_is_written_to_redis(
     assert 110_000 < written <= 120_000
 
 
-async def test_a_ledger_too_writes_no_pause_beyond_the_cap(url: str, key: str) -> None:
+async def test_the_ledger_itself_writes_no_pause_beyond_the_cap(url: str, key: str) -> None:
     store = RedisStore(url, key)
     ledger = RedisLedger(store, LIMIT, attempt=1.0, max_pause=20.0)
     ledger.bind(asyncio.get_running_loop(), 0.0, lambda _: None)
@@ -302,7 +304,7 @@ def test_a_second_loop_is_refused_while_the_first_is_open(url: str, key: str) ->
     loop.close()
 
 
-# Connections of a closed loop cannot be closed, and asyncio says so. That is right.
+# Connections of a closed loop cannot be closed. asyncio is right to warn of them.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_redis_budget_whose_loop_is_closed_goes_on_in_the_next(url: str, key: str) -> None:
     budget = RedisBudget.from_url(url, RateLimit(2, per=60.0, burst=2), key=key)
@@ -340,9 +342,9 @@ def test_a_forked_child_shares_the_limit_with_its_parent(url: str, key: str) -> 
     loop.run_until_complete(use())
     in_a_fork(lambda: asyncio.run(use_twice_but_not_thrice()))
     began = time.monotonic()
-    with pytest.raises(DeadlineExceededError):  # the parent hears from Redis still
+    with pytest.raises(DeadlineExceededError):  # Redis still answers the parent
         loop.run_until_complete(budget.acquire(deadline=loop.time() + 0.5))
-    assert time.monotonic() - began < 1.5  # Redis answered; without, it would be 2 s
+    assert time.monotonic() - began < 1.5  # Redis answered; a timeout would take 2 s
     loop.run_until_complete(budget.aclose())
     loop.close()
 

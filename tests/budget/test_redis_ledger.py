@@ -1,4 +1,4 @@
-"""What the ledger tells Redis while its budget is being closed; the store is played."""
+"""What the ledger sends to Redis while its budget is being closed, with a fake store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harbour_async.settings import RateLimit
 LIMIT = RateLimit(10, per=0.5, burst=10)
 
 
-class PlayedStore:
+class FakeStore:
     """Grants one slot when it is told to, and notes which slots are held."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class PlayedStore:
         self.held: set[str] = set()
 
     def connect(self) -> None:
-        """There is nothing to connect to."""
+        """Do nothing."""
 
     async def take(self, name: str, **_: Any) -> Reply:
         self.asked.set()
@@ -39,7 +39,7 @@ class PlayedStore:
         self.held.difference_update(name for name, _ in holds)
 
     async def aclose(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 @pytest.mark.parametrize("steps", range(8))
@@ -47,7 +47,7 @@ class PlayedStore:
 async def test_closing_gives_back_a_slot_that_redis_grants_at_that_moment(
     steps: int, cancelled: bool
 ) -> None:
-    store = PlayedStore()
+    store = FakeStore()
     ledger = RedisLedger(cast(RedisStore, store), LIMIT, attempt=1.0, max_pause=20.0)
     budget = Budget(LIMIT, ledger=ledger)
     waiting = asyncio.create_task(budget.acquire())

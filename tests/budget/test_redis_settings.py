@@ -15,7 +15,7 @@ from harbour_async.settings import RateLimit
 @pytest.mark.parametrize(
     "url", ["", "localhost", "http://:secret@host/0", "redis://:secret@host:port/0", None]
 )
-def test_a_bad_url_is_a_configuration_error_that_tells_no_secret(url: str) -> None:
+def test_a_bad_url_is_a_configuration_error_that_shows_no_secret(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         RedisBudget.from_url(url)
     assert "secret" not in str(caught.value)
@@ -46,7 +46,7 @@ def test_redis_is_imported_only_when_used() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_without_redis_py_the_error_tells_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redis_py_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis.asyncio.retry", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'harbour-async\[redis\]'"):
         RedisBudget.from_url("redis://localhost")

@@ -31,7 +31,7 @@ async def order_of(budget: Budget, lanes: Iterable[Priority]) -> list[int]:
 
 
 async def busy_budget() -> Budget:
-    """One token a second, the first of them gone."""
+    """A budget with one token a second, the first of which is spent."""
     budget = Budget(RateLimit(100, per=100.0, burst=1))
     (await budget.acquire()).answered()
     return budget
@@ -59,7 +59,7 @@ async def test_an_interactive_newcomer_is_served_before_bulk_that_waited_longer(
 
 
 @virtual_time
-async def test_a_cancelled_waiter_leaves_no_trace() -> None:
+async def test_a_cancelled_waiter_leaves_its_lane_and_takes_no_slot() -> None:
     budget = await busy_budget()
     before = budget.snapshot()
     waiters = [asyncio.create_task(budget.acquire(lane)) for lane in (I, B, B)]
@@ -124,7 +124,7 @@ async def test_a_waiting_call_that_is_closed_by_hand_leaves_no_trace() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_loses_neither_calls_nor_slots_and_keeps_the_limit(factory: str, seed: int) -> None:
     seen = storm(2000, seed, eager=FACTORIES[factory])
-    assert seen.granted_too_late > 0  # so the hard case was among them
+    assert seen.granted_too_late > 0  # so cancellations after a grant occurred
     assert seen.most_in_window == LIMIT.requests
 
 
@@ -145,7 +145,7 @@ async def test_a_storm_of_cancellations_loses_neither_slots_nor_turns() -> None:
 
 
 def turns_for(waiters: int) -> int:
-    """Turns of the loop while that many wait and one call a second gets through, for a minute."""
+    """Turns of the loop in a minute in which so many calls wait, and one a second is granted."""
 
     async def main() -> int:
         budget = await busy_budget()
@@ -204,7 +204,7 @@ async def test_a_deadline_already_passed_takes_no_slot() -> None:
 
 
 @virtual_time
-async def test_a_pause_fails_at_once_those_whose_deadline_it_passes() -> None:
+async def test_a_pause_beyond_the_deadline_of_a_waiting_call_ends_its_wait_at_once() -> None:
     budget = await busy_budget()
     loop = asyncio.get_running_loop()
     impatient = asyncio.create_task(budget.acquire(deadline=5.0))
@@ -221,7 +221,7 @@ async def test_a_pause_fails_at_once_those_whose_deadline_it_passes() -> None:
 async def test_the_estimate_is_when_the_turn_comes() -> None:
     loop = asyncio.get_running_loop()
     budget = Budget(RateLimit(10, per=10.0, burst=5))
-    for _ in range(12):  # a burst, the pace, and the wait for the first answers to grow old
+    for _ in range(12):  # after a burst, at the pace, and while no slot is free
         estimate = budget.snapshot().estimated_wait
         began = loop.time()
         (await budget.acquire()).answered()

@@ -58,14 +58,14 @@ class Shell:
         )
 
     async def run(self, *args: str, **env: str) -> Done:
-        """In a pipe, with nobody at a keyboard."""
+        """Run in a pipe, without a terminal."""
         process = await self.start(*args, **env)
         out, err = await process.communicate()
         assert process.returncode is not None
         return Done(process.returncode, out, err.decode())
 
     async def at_terminal(self, *args: str, typed: str = "", columns: int = 80, **env: str) -> Done:
-        """At a terminal, which shows stdout and stderr alike, and somebody who types."""
+        """Run at a terminal, which shows stdout and stderr alike, and answer questions."""
         ours, theirs = pty.openpty()
         env = {**self.env, "COLUMNS": str(columns), "TERM": "xterm", **env}
         process = await asyncio.create_subprocess_exec(
@@ -79,13 +79,13 @@ class Shell:
 
 
 def _take_terminal() -> None:
-    """So that Ctrl-C is a signal, and the key is asked for where nothing can be piped in."""
+    """Make this the controlling terminal: Ctrl-C is a signal then, and the key is asked for."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _answered(terminal: int, typed: bytes) -> bytes:
-    """All that is shown; the answer is typed when there is a question.
+    """All that the terminal shows; ``typed`` is typed when there is a question.
 
     Ctrl-C is typed again until it takes effect: between showing a question and waiting for the
     answer, Python only notes a signal, and handles it after the next key.

@@ -1,4 +1,4 @@
-"""``harbour verifications`` and ``harbour webhooks``: what a person and what a pipe gets."""
+"""``harbour verifications`` and ``harbour webhooks``: the output at a terminal and in a pipe."""
 
 from __future__ import annotations
 

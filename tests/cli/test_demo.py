@@ -1,4 +1,4 @@
-"""The harbour command, as a shell sees it."""
+"""``harbour demo``, run as a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command's coroutine ends, as an exit code and as words on stderr."""
+"""The exit code and the message on stderr for each way in which a command ends."""
 
 from __future__ import annotations
 

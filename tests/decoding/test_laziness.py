@@ -24,7 +24,7 @@ BODY = guide("verification").rstrip()[:-1] + b', "score": {"risk": [1, 2]}}'
 
 
 def untouched() -> Verification:
-    decode_record(Verification, BODY)  # whatever there is to learn has been learned
+    decode_record(Verification, BODY)  # by now the decoder has learned the unknown fields
     return decode_record(Verification, BODY)
 
 
@@ -50,7 +50,7 @@ states = pytest.mark.parametrize("make", STATES)
 Make = Callable[[], Verification]
 
 
-def test_each_state_leaves_the_payloads_unread_that_it_says() -> None:
+def test_each_state_leaves_unread_the_payloads_that_it_names() -> None:
     assert unread(untouched()) == {"latest_response", "verification_metadata"}
     assert unread(partly_read()) == {"latest_response"}
     assert unread(wholly_read()) == set()

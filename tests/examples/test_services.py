@@ -117,12 +117,12 @@ async def test_sigterm_ends_an_export_and_the_next_one_goes_on_from_there(
                     while not stopped and await state(client, service) == "running":
                         await asyncio.sleep(0.05)
                 assert await state(client, service) == ("running" if stopped else "done")
-                await client.close()  # its idle connection would be waited for
+                await client.close()  # otherwise the service waits for its idle connection
                 assert await service.stop() in (0, -15)  # uvicorn ends by the signal it was sent
                 assert "Traceback" not in service.stderr.read_text()
                 assert target.exists() is not stopped
                 sandbox.calm()
-        assert len(sandbox.arrivals) < 9  # all of it is ten
+        assert len(sandbox.arrivals) < 9  # the whole export takes ten
     assert len(target.read_text().splitlines()) == 900
 
 

@@ -91,7 +91,7 @@ async def test_it_answers_at_once_while_harbour_is_slow_and_looks_again_afterwar
             [key] = sandbox.insert(status="started")
             assert await deliver(client, f"{service.url}/hooks/{SECRET}") == 204
             assert await changed(service) == f"{key} started"
-            assert len(sandbox.arrivals) - requests < 10  # fifty deliveries were one look
+            assert len(sandbox.arrivals) - requests < 10  # fifty deliveries led to one walk
 
 
 async def test_a_receiver_that_was_down_goes_on_from_its_checkpoint(tmp_path: Path) -> None:

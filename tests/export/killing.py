@@ -1,8 +1,8 @@
 """Exports that are killed at random moments, until they have been killed often enough.
 
 Run as ``python -m tests.export.killing URL KEY FOLDER SEED KILLS [LIMIT]``. Each run of an export
-is a fork of this process that kills itself before, amid or after one of its changes on disk, chosen
-at random. What a round of runs has made in the end is kept as ``done-N.FORMAT``; ``whole.FORMAT``
+is a fork of this process that kills itself before, during or after one of its changes on disk,
+chosen at random. The file that a round of runs made is kept as ``done-N.FORMAT``; ``whole.FORMAT``
 is that of an undisturbed run. With a LIMIT, in requests a second, there is a single export, killed
 KILLS times. Prints how many kills there were of each format, as JSON.
 """

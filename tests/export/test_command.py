@@ -1,4 +1,4 @@
-"""``harbour export``, as a shell sees it."""
+"""``harbour export``: its files, its output and its exit codes."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def killed(path: Path, *ago: float, more: int) -> None:
     lock.release(remove=False)
 
 
-def test_sends_of_a_killed_run_count_with_those_that_it_may_not_have_noted(
+def test_all_sends_of_a_killed_run_count_also_those_that_it_may_not_have_noted(
     tmp_path: Path,
 ) -> None:
     killed(tmp_path / "lock", 20.0, 5.0, more=2)
@@ -59,7 +59,7 @@ def test_sends_noted_by_two_exports_of_one_session_count_once() -> None:
     assert sorted(budget.sent) == pytest.approx([10, 20, 20, 30], abs=0.9)
 
 
-def test_a_note_written_over_a_longer_one_is_read_without_its_rest(tmp_path: Path) -> None:
+def test_a_note_that_replaces_a_longer_one_is_read_without_the_rest_of_that(tmp_path: Path) -> None:
     lock = _lock.take(tmp_path / "lock")
     SentLately(Memory(*range(50)), lock, 4).note()
     SentLately(Memory(1.0), lock, 0).note()

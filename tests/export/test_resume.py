@@ -127,7 +127,7 @@ async def test_an_export_that_fails_before_the_first_record_leaves_nothing(tmp_p
 async def test_a_full_disk_keeps_what_fitted(
     room: int, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``room`` is the space for the spool and for the file that is made of it."""
+    """``room`` is the space for the spool and for the file made from it."""
     target, whole = tmp_path / f"v.{suffix}", tmp_path / f"whole.{suffix}"
     await export(listing(RECORDS), whole)
     left = room

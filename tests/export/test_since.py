@@ -107,7 +107,7 @@ async def test_a_moment_exports_only_what_was_updated_since(tmp_path: Path) -> N
 async def test_an_interrupted_run_goes_on_and_the_rows_are_the_same(
     form: str, when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends in the walk, before its file stands, and before its checkpoint moves."""
+    """It ends in the walk, before its file is in place, and before its checkpoint moves."""
     world, target = World(12), tmp_path / f"v.{form}"
     await export_since(world.changes, target, SINCE)
     for n in (2, 5, 7, 9, 1):
@@ -129,7 +129,7 @@ async def test_an_interrupted_run_goes_on_and_the_rows_are_the_same(
     report = await export_since(world.changes, target, "last")
     assert report.runs == 2
     expected = remote(world)
-    if when != "walk":  # what changed after the walk is the next run's
+    if when != "walk":  # the next run exports what changed after the walk
         expected["v0"] = "started"
     assert statuses(target) == expected
     await export_since(world.changes, target, "last")

@@ -51,7 +51,7 @@ class Schedule:
         r = self.random
         count = int(self.rate * r.random() * 2 + r.random())
         if len(world.records) > 1500:
-            count = 0  # nothing is learnt from growth without end, and it takes long
+            count = 0  # endless growth tests nothing more, and takes long
         match self.kind:
             case "created":
                 world.create(count)
@@ -129,7 +129,7 @@ class Schedule:
         assert len(self.world.requests) == sent
 
     def check(self, outcome: Outcome) -> None:
-        """The promise."""
+        """Check that the promise was kept."""
         ids = [record.id for record in outcome.records]
         # A token cannot carry all ids, so a part that goes on without a proof may repeat some.
         resumed_unproved = outcome.incomplete is not None and len(outcome.reports) > 1
@@ -190,7 +190,7 @@ class Troubled(Schedule):
         return pager.report.reason != "stopped at max_items"
 
     def check(self, outcome: Outcome) -> None:
-        if outcome.incomplete is None:  # else a token cannot say all that was given
+        if outcome.incomplete is None:  # otherwise a token cannot hold all ids that were yielded
             super().check(outcome)
 
 

@@ -27,7 +27,7 @@ class Thing:
 
 
 @pytest.mark.parametrize("complete", [True, False])
-async def test_nothing_holds_on_to_a_record_that_was_given(complete: bool) -> None:
+async def test_no_reference_is_kept_to_a_record_that_was_yielded(complete: bool) -> None:
     async def fetch(page: int, size: int) -> Rows[Thing]:
         indices = range((page - 1) * size, min(50, page * size))
         return Rows(

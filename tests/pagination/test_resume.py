@@ -41,7 +41,7 @@ async def test_a_token_is_exact_to_the_record_at_any_moment(order: str, ties: fl
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_token_of_pages_counts_a_page_once_it_is_given(order: str) -> None:
+async def test_a_token_of_a_walk_by_pages_goes_on_after_the_page_yielded_last(order: str) -> None:
     made = world(order, 50)
     walk = pager(made)
     given: list[Record] = []

@@ -29,7 +29,7 @@ class Record:
 
 @define(eq=False)
 class World:
-    """``change`` is called before each snapshot; what it does is what happens meanwhile.
+    """``change`` is called before each snapshot; its changes happen between two answers.
 
     ties: how probable it is that a new record shares the key of the one before.
     between: how probable it is that ``change`` is called once more between count and rows.
@@ -120,7 +120,7 @@ class World:
         if self.random.random() < self.between:
             self.change(self)
         items = self._listed()[(page - 1) * size : page * size]
-        if self.watched is None:  # from now on these must not get lost
+        if self.watched is None:  # from now on these must not be lost
             self.watched = {record.id for record in self.records}
         self.totals.append(total)
         rows = Rows(items, [r.id for r in items], [r.key for r in items], total)

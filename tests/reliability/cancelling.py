@@ -76,7 +76,7 @@ def as_it_wakes(work: Work, n: int) -> asyncio.Task[Any]:
 
 
 def at_a_turn(work: Work, n: int) -> asyncio.Task[Any]:
-    """At the n-th turn of the loop: wherever the tasks are that work for this one."""
+    """At the n-th turn of the loop, wherever the tasks that work for this one are."""
     loop, task, turns = here(), asyncio.ensure_future(work), 0
 
     def turned() -> None:

@@ -220,7 +220,7 @@ async def slow_body(exchange: Exchange) -> None:
 
 
 async def byte_a_second(exchange: Exchange) -> None:
-    """Without an end."""
+    """A body that never ends."""
     await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
     while not exchange.writer.is_closing():
         await exchange.send(b" ")

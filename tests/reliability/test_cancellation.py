@@ -350,7 +350,7 @@ def test_a_loop_that_ends_while_a_walk_runs_leaves_nothing_behind(eager: bool) -
         asyncio.run(harbour.verifications.page())
 
 
-def test_a_loop_that_is_closed_early_does_not_spoil_the_session_for_the_next() -> None:
+def test_a_session_whose_loop_is_closed_early_works_in_the_next() -> None:
     """No task was cancelled and nothing was closed: the loop was just stopped."""
     harbour: HarbourSession | None = None
     kept: list[Any] = []

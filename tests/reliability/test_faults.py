@@ -1,4 +1,4 @@
-"""The fault matrix: every fault on every kind of call, once and for good.
+"""The fault matrix: every fault on every kind of call, once and on every attempt.
 
 Each case ends in the right records or in one typed error, within its deadline, and nothing of the
 answer or the key is in the error.
@@ -114,7 +114,7 @@ def outcome_of(fault: Fault, method: str, times: int) -> Outcome:
 
 
 async def on_a_single_call(fault: Fault, method: str, times: int) -> None:
-    why = f"{fault.name}, {method}, {'once' if times == 1 else 'for good'}"
+    why = f"{fault.name}, {method}, {'once' if times == 1 else 'always'}"
     async with talking() as (harbour, api):
         api.inject(fault.effect, method, 0, times, unprocessed=fault.unprocessed)
         outcome = outcome_of(fault, method, times)

@@ -1,4 +1,4 @@
-"""Single objects, receipts, bodies, and the ways to say no."""
+"""Single objects, receipts, bodies and error answers."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ async def test_a_body_must_be_json_with_its_content_type(
     assert reply.status == 422
 
 
-async def test_an_update_may_leave_out_every_field_but_the_url_may_not_be_empty(
+async def test_an_update_may_leave_out_every_field_but_may_not_empty_the_url(
     client: Client,
 ) -> None:
     key = client.sandbox.webhook_ids()[0]

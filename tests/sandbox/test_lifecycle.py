@@ -76,7 +76,7 @@ async def test_it_closes_twice_without_complaint_and_starts_only_once() -> None:
         await sandbox.start()
 
 
-def test_a_sandbox_that_does_not_run_says_so() -> None:
+def test_a_sandbox_that_is_not_running_says_so() -> None:
     with pytest.raises(RuntimeError, match="not running"):
         _ = Sandbox().url
     with pytest.raises(RuntimeError, match="not running"):

@@ -29,7 +29,7 @@ async def test_a_change_between_count_and_rows_shows_in_the_rows_only(client: Cl
     assert len(seen) == 1
 
 
-async def test_it_is_awaited_in_every_list_and_nowhere_else(client: Client) -> None:
+async def test_the_callback_between_count_and_rows_is_awaited_in_lists_only(client: Client) -> None:
     paths: list[str] = []
 
     @client.sandbox.between_count_and_rows
