@@ -21,7 +21,7 @@ from attrs import define
 from tests.environment import BARE
 
 COMMAND = [sys.executable, "-c", "from harbour_async.cli import main; main()", "sandbox"]
-PATIENCE = 60
+TIMEOUT = 60
 
 
 @define
@@ -38,7 +38,7 @@ class Running:
         headers = {"x-api-key": key or self.key}
         request = urllib.request.Request(self.url + path, method=method, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -49,7 +49,7 @@ class Running:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        _, self.stderr = self.process.communicate(timeout=PATIENCE)
+        _, self.stderr = self.process.communicate(timeout=TIMEOUT)
         return self.process.returncode
 
 
@@ -89,7 +89,7 @@ def serving(
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *args], capture_output=True, text=True, check=False, env=BARE, timeout=PATIENCE
+        [*COMMAND, *args], capture_output=True, text=True, check=False, env=BARE, timeout=TIMEOUT
     )
 
 
@@ -119,7 +119,7 @@ def test_each_request_is_a_line_on_stderr() -> None:
 def test_a_request_that_is_not_http_is_one_line_and_no_traceback() -> None:
     with serving() as running:
         address = ("127.0.0.1", int(running.url.split(":")[2].removesuffix("/v2")))
-        with socket.create_connection(address, PATIENCE) as client:
+        with socket.create_connection(address, TIMEOUT) as client:
             client.sendall(b"GET /\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n")
             client.recv(1)
         assert running.total() == 1000
@@ -190,7 +190,7 @@ def test_a_killed_server_keeps_everything_that_it_acknowledged(tmp_path: Path) -
         [first, *_] = running.send("GET", "/verifications")[1]["items"]
         running.send("DELETE", f"/verifications/{first['verification_id']}")
         running.process.kill()
-        running.process.wait(PATIENCE)
+        running.process.wait(TIMEOUT)
     with serving("--db", file) as running:
         assert running.total() == 4
 

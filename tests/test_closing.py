@@ -74,7 +74,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def closed_under(task: asyncio.Task[Any]) -> SessionClosedError:
+async def session_closed_error(task: asyncio.Task[Any]) -> SessionClosedError:
     async with asyncio.timeout(SOON):
         with pytest.raises(SessionClosedError) as caught:
             await task
@@ -87,7 +87,7 @@ async def test_closing_wakes_a_call_that_waits_for_an_answer(handler: Handler) -
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: server.received)
         await harbour.aclose()
-        error = await closed_under(task)
+        error = await session_closed_error(task)
     assert error.sent
     assert str(error.request) == "GET /verifications/VERIFICATION-1"
     assert error.attempts == 1
@@ -102,7 +102,7 @@ async def test_closing_wakes_a_call_that_sleeps_between_attempts() -> None:
         await until(lambda: server.received)
         await asyncio.sleep(0.01)
         await harbour.aclose()
-        assert (await closed_under(task)).sent
+        assert (await session_closed_error(task)).sent
 
 
 async def test_closing_wakes_a_call_that_waits_in_a_pause() -> None:
@@ -113,7 +113,7 @@ async def test_closing_wakes_a_call_that_waits_in_a_pause() -> None:
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: server.received and harbour.budget.snapshot().waiting.interactive)
         await harbour.aclose()
-        error = await closed_under(task)
+        error = await session_closed_error(task)
     assert not error.sent  # it was answered with 429
 
 
@@ -123,7 +123,7 @@ async def test_closing_wakes_a_call_that_waits_for_the_sessions_budget() -> None
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: harbour.budget.snapshot().waiting.interactive)
         await harbour.aclose()
-        error = await closed_under(task)
+        error = await session_closed_error(task)
     assert not error.sent
     assert error.attempts == 0
     assert len(server.received) == 1
@@ -139,7 +139,7 @@ async def test_closing_wakes_a_call_that_waits_for_a_shared_budget_and_keeps_the
         other = asyncio.ensure_future(budget.acquire(Priority.BULK))
         await until(lambda: sum(budget.snapshot().waiting) == 2)
         await harbour.aclose()
-        assert not (await closed_under(task)).sent
+        assert not (await session_closed_error(task)).sent
         assert sum(budget.snapshot().waiting) == 1
         assert not other.done()
     other.cancel()
@@ -151,7 +151,7 @@ async def test_closing_wakes_a_call_that_waits_for_a_connection_of_the_pool() ->
         tasks = [asyncio.ensure_future(get(harbour)) for _ in range(3)]
         await until(lambda: server.received)
         await harbour.aclose()
-        errors = [await closed_under(task) for task in tasks]
+        errors = [await session_closed_error(task) for task in tasks]
     assert sorted(error.sent for error in errors) == [False, False, True]
 
 
@@ -167,7 +167,7 @@ async def test_closing_wakes_a_call_that_waits_for_the_key() -> None:
     task = asyncio.ensure_future(get(harbour))
     await asked.wait()
     await harbour.aclose()
-    assert not (await closed_under(task)).sent
+    assert not (await session_closed_error(task)).sent
     assert harbour.budget.snapshot().used == 0
 
 
@@ -176,7 +176,7 @@ async def test_closing_wakes_a_walk() -> None:
         task = asyncio.ensure_future(harbour.verifications.list().to_list())
         await until(lambda: server.received)
         await harbour.aclose()
-        error = await closed_under(task)
+        error = await session_closed_error(task)
     assert error.request is not None
     assert error.request.page == 1
     assert error.resume_token
@@ -205,7 +205,7 @@ async def test_with_grace_sent_requests_finish_and_waiting_calls_are_refused() -
         waiting = asyncio.ensure_future(get(harbour))
         await asyncio.sleep(0)
         closing = asyncio.ensure_future(harbour.aclose(grace=3600))
-        assert not (await closed_under(waiting)).sent
+        assert not (await session_closed_error(waiting)).sent
         with pytest.raises(SessionClosedError):
             await get(harbour)
         assert not closing.done()
@@ -219,7 +219,7 @@ async def test_a_call_that_is_not_answered_within_the_grace_ends_with_an_error()
         task = asyncio.ensure_future(get(harbour))
         await until(lambda: server.received)
         await harbour.aclose(grace=0.01)
-        assert (await closed_under(task)).sent
+        assert (await session_closed_error(task)).sent
 
 
 async def test_closing_at_once_cuts_the_grace_of_another_closing_short() -> None:
@@ -231,7 +231,7 @@ async def test_closing_at_once_cuts_the_grace_of_another_closing_short() -> None
         await harbour.aclose()
         async with asyncio.timeout(SOON):
             await patient
-        await closed_under(task)
+        await session_closed_error(task)
 
 
 async def test_in_grace_a_failure_is_raised_instead_of_retried() -> None:
@@ -263,7 +263,7 @@ async def test_a_closing_that_is_cancelled_in_its_grace_still_closes_the_session
         closing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await closing
-        await closed_under(task)
+        await session_closed_error(task)
 
 
 @pytest.mark.parametrize("grace", [-1, "1", True, float("nan")])

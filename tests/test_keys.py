@@ -23,8 +23,8 @@ from harbour_async import (
     Timeout,
 )
 from harbour_async._keys import Keys
+from tests.exposed import exposed_text
 from tests.servers import KEY, ReceivedRequest, answer, raw_server
-from tests.shown import shown
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
 FAST = Retry(attempts=3, base_delay=0.001, max_delay=0.002)
@@ -91,14 +91,14 @@ async def test_an_unusable_key_from_a_callable_is_an_error_that_does_not_show_it
     async with session(lambda: key, "http://127.0.0.1:9/v2") as harbour:
         with pytest.raises(ConfigurationError) as caught:
             await harbour.verifications.get("VERIFICATION-1")
-    assert "hush" not in shown(caught.value)
+    assert "hush" not in exposed_text(caught.value)
 
 
 @pytest.mark.parametrize("key", ["", "  ", "hush\nb", "hush\rb", "\x00", "hushlüssel", 5])
 def test_an_unusable_key_is_refused_and_never_shown(key: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         HarbourSession(key)
-    assert "hush" not in shown(caught.value)
+    assert "hush" not in exposed_text(caught.value)
 
 
 def test_the_key_falls_back_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_a_setting_that_is_refused_does_not_show_the_key() -> None:
     for settings in ({"base_url": "ftp://x"}, {"timeout": -1}, {"max_connections": 0}):
         with pytest.raises(ConfigurationError) as caught:
             HarbourSession(KEY, **settings)
-        assert KEY not in shown(caught.value)
+        assert KEY not in exposed_text(caught.value)
 
 
 ODD_KEY = 'a/b+c&d"e\\f<g>'
@@ -154,7 +154,7 @@ async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     async with raw_server(echoing) as server, session(key, server.url) as harbour:
         with pytest.raises(APIStatusError if status == 401 else DecodeError) as caught:
             await harbour.verifications.get("VERIFICATION-1")
-    text = shown(caught.value)
+    text = exposed_text(caught.value)
     for spelling in (key, repr(key)[1:-1], json.dumps(key)[1:-1], body.decode()):
         assert spelling not in text
 
@@ -172,7 +172,7 @@ async def test_every_key_a_callable_ever_gave_is_kept_out_of_errors() -> None:
                 await harbour.verifications.get("VERIFICATION-1")
     assert len(keys.given) == 3
     for key in keys.given:
-        assert key not in shown(caught.value)
+        assert key not in exposed_text(caught.value)
 
 
 BREAKING = [
@@ -209,7 +209,7 @@ async def test_no_byte_of_a_broken_answer_gets_into_an_error(data: bytes) -> Non
     assert isinstance(caught.value, APIConnectionError)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
-    text = shown(caught.value)
+    text = exposed_text(caught.value)
     assert "Jane" not in text
     assert KEY not in text
 
@@ -226,7 +226,7 @@ async def test_a_socket_error_is_kept_as_the_cause_without_the_frames_below() ->
     assert type(caught.value.__cause__) is ConnectionRefusedError
     assert caught.value.__cause__.__traceback__ is None
     assert gone.split("/")[2] in str(caught.value)
-    assert KEY not in shown(caught.value)
+    assert KEY not in exposed_text(caught.value)
 
 
 Use = Callable[[HarbourSession], Awaitable[object]]
@@ -246,7 +246,7 @@ async def test_a_cancelled_call_does_not_show_the_key_in_its_frames() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
-    assert KEY not in shown(caught.value)
+    assert KEY not in exposed_text(caught.value)
 
 
 async def test_the_key_is_in_nothing_public_and_in_no_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,8 +17,8 @@ from harbour_async import (
     Retry,
     Timeout,
 )
+from tests.exposed import exposed_text
 from tests.servers import KEY, ReceivedRequest, answer, http_proxy, raw_server
-from tests.shown import shown
 
 RECORD = b'{"verification_id": "VERIFICATION-1"}'
 FAST = Retry(attempts=3, base_delay=0.001, max_delay=0.002)
@@ -208,7 +208,7 @@ async def test_the_error_for_a_proxy_that_refuses_says_that_nothing_was_sent(
     assert len(proxy.heads) == 1
     assert server.received == []
     for secret in (PASSWORD, KEY, "Jane"):
-        assert secret not in shown(caught.value)
+        assert secret not in exposed_text(caught.value)
 
 
 @pytest.mark.parametrize("refusal", [b"garbage\r\n\r\n", answer(503)])

@@ -60,7 +60,7 @@ def telemetry() -> Telemetry:
 
 
 @asynccontextmanager
-async def seen_by(telemetry: Telemetry, handler: Handler) -> AsyncIterator[HarbourSession]:
+async def recorded_by(telemetry: Telemetry, handler: Handler) -> AsyncIterator[HarbourSession]:
     async with (
         raw_server(handler) as server,
         HarbourSession(
@@ -79,7 +79,7 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
 
 
 async def test_a_call_is_an_internal_span_around_a_client_span(telemetry: Telemetry) -> None:
-    async with seen_by(telemetry, answering(answer(200, RECORD))) as harbour:
+    async with recorded_by(telemetry, answering(answer(200, RECORD))) as harbour:
         await harbour.verifications.get("VERIFICATION-1")
     attempt, call = telemetry.spans()
     assert (call.kind, attempt.kind) == (SpanKind.INTERNAL, SpanKind.CLIENT)
@@ -99,7 +99,7 @@ async def test_a_call_is_an_internal_span_around_a_client_span(telemetry: Teleme
 
 async def test_each_attempt_is_a_span_that_counts_the_resends(telemetry: Telemetry) -> None:
     handler = answering(None, answer(503), answer(200, RECORD))
-    async with seen_by(telemetry, handler) as harbour:
+    async with recorded_by(telemetry, handler) as harbour:
         await harbour.verifications.get("VERIFICATION-1")
     attempts = telemetry.spans(SpanKind.CLIENT)
     # A fresh connection, because aiohttp itself resends once if a kept-alive one hangs up.
@@ -121,7 +121,7 @@ async def test_each_attempt_is_a_span_that_counts_the_resends(telemetry: Telemet
 async def test_a_call_that_fails_is_an_error_without_the_servers_message(
     telemetry: Telemetry,
 ) -> None:
-    async with seen_by(telemetry, answering(answer(404, b'{"message": "Jane"}'))) as harbour:
+    async with recorded_by(telemetry, answering(answer(404, b'{"message": "Jane"}'))) as harbour:
         with pytest.raises(NotFoundError):
             await harbour.webhooks.event("WEBHOOK-1", "EVENT-1")
     (call,) = telemetry.spans(SpanKind.INTERNAL)
@@ -139,7 +139,7 @@ async def test_a_call_that_its_caller_cancelled_is_not_an_error(telemetry: Telem
         await asyncio.Event().wait()
         return b""
 
-    async with seen_by(telemetry, never) as harbour:
+    async with recorded_by(telemetry, never) as harbour:
         task = asyncio.ensure_future(harbour.verifications.get("VERIFICATION-1"))
         await waiting.wait()
         task.cancel()
@@ -182,7 +182,7 @@ async def test_prefetched_pages_belong_to_the_span_of_their_reader(telemetry: Te
 @pytest.mark.parametrize("template", TEMPLATES)
 async def test_nothing_exported_holds_an_id_or_a_query(template: str, telemetry: Telemetry) -> None:
     handler = answering(answer(503, b"SECRET"), answer(400, b'{"message": "SECRET"}'))
-    async with seen_by(telemetry, handler) as harbour:
+    async with recorded_by(telemetry, handler) as harbour:
         with pytest.raises(Exception, match="SECRET"):
             await TEMPLATES[template](harbour)
     spans = "".join(span.to_json() for span in telemetry.spans())
@@ -196,7 +196,7 @@ async def test_nothing_exported_holds_an_id_or_a_query(template: str, telemetry:
 
 
 async def test_the_duration_of_each_attempt_is_measured(telemetry: Telemetry) -> None:
-    async with seen_by(telemetry, answering(answer(503), answer(200, RECORD))) as harbour:
+    async with recorded_by(telemetry, answering(answer(503), answer(200, RECORD))) as harbour:
         await harbour.verifications.get("VERIFICATION-1")
         await harbour.verifications.get("VERIFICATION-1")
     points = telemetry.points("http.client.request.duration")
@@ -212,7 +212,7 @@ async def test_waits_for_the_budget_its_use_and_retries_are_measured(
     telemetry: Telemetry,
 ) -> None:
     handler = answering(answer(429, Retry_After="0.05"), answer(200, RECORD))
-    async with seen_by(telemetry, handler) as harbour:
+    async with recorded_by(telemetry, handler) as harbour:
         await harbour.verifications.get("VERIFICATION-1")
     (wait,) = telemetry.points("harbour.client.budget.wait")
     assert wait.count == 1
@@ -227,7 +227,7 @@ async def test_waits_for_the_budget_its_use_and_retries_are_measured(
 
 
 async def test_nothing_is_kept_of_calls_that_have_ended(telemetry: Telemetry) -> None:
-    async with seen_by(telemetry, answering(answer(200, RECORD))) as harbour:
+    async with recorded_by(telemetry, answering(answer(200, RECORD))) as harbour:
         await harbour.verifications.get("VERIFICATION-1")
     gc.collect()
     assert not [known for known in gc.get_objects() if isinstance(known, opentelemetry._Open)]

@@ -300,8 +300,8 @@ async def test_a_listing_is_compared_with_a_table(
     sandbox.update(renamed, status="renamed")
     [new] = sandbox.insert()
     differences = await found(harbour.verifications.list(), rows, **OPTIONS)
-    told = {(type(d), d.key) for d in differences}
-    assert told == {(Missing, new), (Extra, gone), (Changed, renamed)}
+    kinds = {(type(d), d.key) for d in differences}
+    assert kinds == {(Missing, new), (Extra, gone), (Changed, renamed)}
 
 
 async def test_a_record_created_in_mid_walk_on_both_sides_is_never_an_extra(
@@ -454,8 +454,8 @@ async def test_an_invalid_record_is_present_by_its_id(
     records = [Verification("a"), invalid("b"), invalid("c")]
     rows = [("a", None), ("b", "x"), ("d", "y")]
     differences = await found(remote(records), rows, ordered=ordered, **BY_ID)
-    told = {(type(d), d.key) for d in differences}
-    assert told == {(Missing, "c"), (Extra, "d")}
+    kinds = {(type(d), d.key) for d in differences}
+    assert kinds == {(Missing, "c"), (Extra, "d")}
 
 
 @pytest.mark.parametrize(("remote", "ordered"), [(walked, False), (walked, True), (list, False)])

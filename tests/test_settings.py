@@ -38,10 +38,10 @@ def test_a_small_limit_has_a_burst_that_fits() -> None:
     assert RateLimit(5, 1).burst == 5
 
 
-NONSENSE: list[Any] = [0, -1, float("nan"), float("inf"), "5", True]
+INVALID: list[Any] = [0, -1, float("nan"), float("inf"), "5", True]
 
 
-@pytest.mark.parametrize("bad", NONSENSE)
+@pytest.mark.parametrize("bad", INVALID)
 @pytest.mark.parametrize(
     ("cls", "name"),
     [

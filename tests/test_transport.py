@@ -31,8 +31,8 @@ from harbour_async import (
     Retry,
     Timeout,
 )
+from tests.exposed import exposed_text
 from tests.servers import KEY, Handler, RawServer, ReceivedRequest, answer, raw_server
-from tests.shown import shown
 
 BRISK = Timeout(total=5, attempt=2, connect=1)
 FAST = Retry(attempts=3, base_delay=0.001, max_delay=0.002)
@@ -233,7 +233,7 @@ async def test_a_connection_error_without_a_server_says_that_nothing_was_sent() 
             await harbour.webhooks.create("https://destination.example")
         assert not caught.value.sent
         assert harbour.budget.snapshot().used == 0
-    assert KEY not in shown(caught.value)
+    assert KEY not in exposed_text(caught.value)
 
 
 # Warnings, websockets, and what aiohttp raises and catches within itself.

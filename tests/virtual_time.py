@@ -25,7 +25,7 @@ EAGER: Any = getattr(asyncio, "eager_task_factory", None)
 FACTORIES = {"lazy": False} if EAGER is None else {"lazy": False, "eager": True}
 """Values of ``eager=``, for tests of code that makes tasks."""
 
-PATIENCE = 5.0
+IDLE_TIMEOUT = 5.0
 """Real seconds to wait for threads and sockets once no timer is left."""
 
 
@@ -52,7 +52,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0 if timeout is not None else PATIENCE)
+        ready = super().select(0 if timeout is not None else IDLE_TIMEOUT)
         if not ready and timeout is None:
             raise RuntimeError("deadlock: no timer is set, and nothing came from outside")
         self._loop.advance(TURN + (0.0 if ready else timeout or 0.0))

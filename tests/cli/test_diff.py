@@ -33,18 +33,18 @@ async def test_an_export_made_just_now_is_equal(shell: Shell, tmp_path: Path) ->
 async def test_added_removed_and_changed_records_are_listed(shell: Shell, tmp_path: Path) -> None:
     old = tmp_path / "old.jsonl"
     records = await exported(shell, old)
-    gone, changed = records[3]["verification_id"], records[9]["verification_id"]
-    shell.sandbox.delete([gone])
+    removed, changed = records[3]["verification_id"], records[9]["verification_id"]
+    shell.sandbox.delete([removed])
     shell.sandbox.update(changed, status="cancelled")
     [new] = shell.sandbox.insert()
     done = await shell.run("diff", str(old))
     assert done.code == 1
-    told = {record.pop("id"): record for record in done.records}
-    assert told[gone] == {"change": "removed"}
-    assert told[new] == {"change": "added"}
-    assert told[changed]["change"] == "changed"
-    assert set(told[changed]["fields"]) == {"status", "updated_at"}
-    assert told[changed]["fields"]["status"] == {"old": records[9]["status"], "new": "cancelled"}
+    changes = {record.pop("id"): record for record in done.records}
+    assert changes[removed] == {"change": "removed"}
+    assert changes[new] == {"change": "added"}
+    assert changes[changed]["change"] == "changed"
+    assert set(changes[changed]["fields"]) == {"status", "updated_at"}
+    assert changes[changed]["fields"]["status"] == {"old": records[9]["status"], "new": "cancelled"}
     assert done.err == "harbour: 1 added, 1 changed, 1 removed\n"
 
 

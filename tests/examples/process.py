@@ -16,7 +16,7 @@ from attrs import frozen
 from tests.budget.redis_server import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE = 60.0  # seconds: what is waited for takes far less, also on a busy machine
+TIMEOUT = 60.0  # seconds: far more than anything here takes, also on a busy machine
 
 
 @frozen
@@ -30,13 +30,13 @@ class Service:
     async def line(self) -> str:
         """The next line of its stdout."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return (await self.process.stdout.readline()).decode().strip()
 
     async def stop(self) -> int:
         """End it as a service manager does; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await self.process.communicate()
         assert self.process.returncode is not None
         return self.process.returncode
@@ -74,7 +74,7 @@ async def running(
 
 
 async def opened(port: int, process: Process, errors: Path) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while process.returncode is None:
             with suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

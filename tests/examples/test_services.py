@@ -13,7 +13,7 @@ import pytest
 
 from harbour_async.sandbox import Sandbox
 from harbour_async.sandbox._arrivals import Arrival
-from tests.examples.process import PATIENCE, Service, running
+from tests.examples.process import TIMEOUT, Service, running
 
 EXPORTING = ["fastapi_service.py", "aiohttp_service.py"]
 ALL = [*EXPORTING, "litestar_service.py"]
@@ -82,7 +82,7 @@ async def test_requests_go_before_an_export_in_the_same_process(
         ):
             async with client.put(f"{service.url}/export") as answer:
                 assert answer.status == 202
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 while len(sandbox.arrivals) < 20:
                     await asyncio.sleep(0.01)
             before = len(sandbox.arrivals)
@@ -111,7 +111,7 @@ async def test_sigterm_ends_an_export_and_the_next_one_goes_on_from_there(
                     sandbox.on_request(hold_from_the_sixth_on(sandbox))
                 async with client.put(f"{service.url}/export") as answer:
                     assert answer.status == 202
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(TIMEOUT):
                     while stopped and len(sandbox.arrivals) < 6:
                         await asyncio.sleep(0.01)
                     while not stopped and await state(client, service) == "running":

@@ -10,7 +10,7 @@ import aiohttp
 
 from harbour_async.sandbox import Sandbox
 from harbour_async.sandbox._arrivals import Arrival
-from tests.examples.process import PATIENCE, Service, command, environment, running
+from tests.examples.process import TIMEOUT, Service, command, environment, running
 
 SECRET = "s" * 40
 
@@ -81,7 +81,7 @@ async def test_it_answers_at_once_while_harbour_is_slow_and_looks_again_afterwar
             await go_on.wait()
 
         async with receiving(sandbox, tmp_path) as service, aiohttp.ClientSession() as client:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 await asked.wait()
                 for _ in range(50):
                     assert await deliver(client, f"{service.url}/hooks/{SECRET}") == 204
@@ -98,7 +98,7 @@ async def test_a_receiver_that_was_down_goes_on_from_its_checkpoint(tmp_path: Pa
     async with Sandbox(verifications=5, rate_limit=None) as sandbox:
         async with receiving(sandbox, tmp_path) as service:
             assert len({await changed(service) for _ in range(5)}) == 5
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 while not (tmp_path / "token").exists():
                     await asyncio.sleep(0.01)
             assert await service.stop() == 0
@@ -115,7 +115,7 @@ async def test_it_goes_on_after_its_handler_failed(tmp_path: Path) -> None:
         aiohttp.ClientSession() as client,
     ):
         first = await changed(service)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while "could not be handled" not in service.stderr.read_text():
                 await asyncio.sleep(0.01)
         (tmp_path / "missing").mkdir()
@@ -144,7 +144,7 @@ async def test_changes_that_could_not_be_read_to_the_end_come_again(tmp_path: Pa
 
         async with receiving(sandbox, tmp_path) as service, aiohttp.ClientSession() as client:
             first = [(await changed(service)).split()[0] for _ in range(100)]
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 while sandbox.arrivals[-1].status != 403:
                     await asyncio.sleep(0.01)
             sandbox.calm()

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from harbour_async.sandbox import Sandbox
 from tests.budget.redis_server import needs_redis, redis_server
-from tests.examples.process import PATIENCE, command, environment
+from tests.examples.process import TIMEOUT, command, environment
 
 
 @asynccontextmanager
@@ -25,7 +25,7 @@ async def started(verifications: int) -> AsyncIterator[tuple[Sandbox, Process]]:
                 stderr=PIPE,
             )
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(TIMEOUT):
                     yield sandbox, process
             finally:
                 if process.returncode is None:

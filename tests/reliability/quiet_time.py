@@ -25,7 +25,7 @@ TURN = 1e-7
 QUIET = 0.0015
 """Real seconds without an event after which the sockets count as quiet."""
 
-PATIENCE = 20.0
+IDLE_TIMEOUT = 20.0
 """Real seconds to wait for a socket or a thread when no timer is set."""
 
 
@@ -57,7 +57,7 @@ class _QuietSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
-            ready = super().select(PATIENCE)
+            ready = super().select(IDLE_TIMEOUT)
             if not ready:
                 raise RuntimeError("deadlock: no timer is set, and nothing came from outside")
         else:

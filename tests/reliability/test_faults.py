@@ -20,6 +20,7 @@ from harbour_async import (
     HarbourSession,
     IncompleteListingError,
 )
+from tests.exposed import exposed_text
 from tests.reliability.api import IDS, PAGE_SIZE, PERSON, Api, refusing, talking
 from tests.reliability.faults import (
     FAULTS,
@@ -35,7 +36,6 @@ from tests.reliability.faults import (
 )
 from tests.reliability.quiet_time import quiet_time
 from tests.servers import KEY
-from tests.shown import shown
 
 FOREVER = 1_000_000
 TARGET = IDS[0]
@@ -76,7 +76,7 @@ async def ended(
 
 def leaks_nothing(error: HarbourError, why: str) -> None:
     """Only attributes of an APIStatusError may hold the answer, and no error may hold the key."""
-    text = shown(error)
+    text = exposed_text(error)
     assert KEY not in text, f"{why}: {error!r}"
     assert PERSON not in (str(error) if isinstance(error, APIStatusError) else text), why
     assert error.request is not None, why

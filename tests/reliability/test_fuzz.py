@@ -20,10 +20,10 @@ from harbour_async import (
     Retry,
     to_dict,
 )
+from tests.exposed import exposed_text
 from tests.reliability.api import Api, talking
 from tests.reliability.quiet_time import QuietLoop
 from tests.servers import KEY
-from tests.shown import shown
 
 CASES = settings(
     max_examples=250,
@@ -116,7 +116,7 @@ class FuzzServer:
                 return error
 
         result = self._runner.run(outcome())
-        assert not isinstance(result, HarbourError) or KEY not in shown(result)
+        assert not isinstance(result, HarbourError) or KEY not in exposed_text(result)
         return result
 
 

@@ -17,11 +17,11 @@ import attrs
 import pytest
 
 from harbour_async import HarbourError, HarbourSession
+from tests.exposed import exposed_text
 from tests.reliability.api import IDS, PAGE_SIZE, Api, talking
 from tests.reliability.faults import FAULTS, Fault, answers, silence
 from tests.reliability.quiet_time import here, quiet_time
 from tests.servers import KEY
-from tests.shown import shown
 
 
 async def asked_key() -> str:
@@ -39,7 +39,7 @@ def logged(records: list[logging.LogRecord]) -> str:
         parts += [record.getMessage(), repr(vars(record)), record.exc_text or ""]
         if record.exc_info and record.exc_info[1]:
             parts += traceback.format_exception(record.exc_info[1])
-            parts.append(shown(record.exc_info[1]))
+            parts.append(exposed_text(record.exc_info[1]))
     return "\n".join(parts)
 
 
@@ -167,7 +167,7 @@ async def test_no_traceback_with_locals_shows_the_key(breaks: Break, key: Any) -
     errors = [caught.value, *getattr(caught.value, "exceptions", ())]
     for error in errors:
         error.__reduce_ex__(2)
-        assert KEY not in shown(error)
+        assert KEY not in exposed_text(error)
 
 
 @quiet_time
@@ -181,4 +181,4 @@ async def test_the_error_of_a_source_of_keys_does_not_show_the_last_one() -> Non
         await harbour.verifications.get(IDS[0])
         with pytest.raises(IndexError) as caught:
             await harbour.verifications.get(IDS[0])
-    assert KEY not in shown(caught.value)
+    assert KEY not in exposed_text(caught.value)

@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = str(Path(__file__).parent)
 
 
-def shown(error: BaseException) -> str:
+def exposed_text(error: BaseException) -> str:
     """Everything: text, attributes, pickle, the chain, and the locals of all frames but tests'."""
     parts = [repr(pickle.dumps(error))]
     seen: BaseException | None = error
