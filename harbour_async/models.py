@@ -108,7 +108,7 @@ class Verification(Record):
     latest_response: the latest payload of the service that did the check.
     verification_metadata: your own data, passed as URL parameters.
     updated_at, created_at: when the record was last updated, and created.
-    agreement_link_id, organization_id: ids of what it belongs to.
+    agreement_link_id, organization_id: ids of the link and the organization that it belongs to.
     last_status_at: when the last status came in.
     submitted_at: when it was submitted.
     verification_details: details, as the check has them.
@@ -147,7 +147,7 @@ class Webhook(Record):
     created_at, updated_at: when it was created, and last updated.
     destination_url: where events are delivered to.
     event_types: which events; enums.
-    notification_emails: addresses that are told of failures.
+    notification_emails: addresses that are notified of failures.
     created_by, updated_by: ids of users.
     service_status: whether it works at present.
     organization_id: the organization's id.

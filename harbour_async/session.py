@@ -268,7 +268,7 @@ class HarbourSession:
         await self.aclose()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_life"):  # a setting was refused, and somebody prints the traceback
+        if not hasattr(self, "_life"):  # a setting was refused, and a traceback shows this object
             return "<HarbourSession, not made>"
         state = "a view" if self._view_of else "closed" if self._life.closed else "open"
         return f"<HarbourSession of {self._life.transport.base_url}, {state}, {self.budget!r}>"

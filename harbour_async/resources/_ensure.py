@@ -150,7 +150,7 @@ def _may_have_written(error: HarbourError, *, updating: bool) -> bool:
     if isinstance(error, NotFoundError):
         return updating  # deleted meanwhile
     if isinstance(error, APIStatusError):
-        # 409: somebody else may have created it.
+        # 409: another client may have created it.
         return isinstance(error, InternalServerError | ConflictError)
     return isinstance(error, DecodeError | ResponseTooLargeError)  # of the receipt
 

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Source(Protocol[T_co]):
-    """What gives the items of a loop, and can be told to stop its requests."""
+    """Gives the items of a loop, and can stop its requests."""
 
     def __anext__(self) -> Awaitable[T_co]: ...
 
@@ -36,7 +36,7 @@ class Loop(Generic[T]):
         return await self._source.__anext__()
 
     async def aclose(self) -> None:
-        """Send nothing any more."""
+        """Stop sending requests."""
         self._source.stop()
 
     def __del__(self) -> None:

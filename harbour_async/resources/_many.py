@@ -87,7 +87,7 @@ class GetMany:
             return self._found.popleft()
 
     def stop(self) -> None:
-        """Send nothing any more, unless the iteration goes on."""
+        """Stop sending requests, unless the iteration goes on."""
         self._listing.stop()
         self._singles.stop()
 

@@ -76,7 +76,7 @@ class Watch:
                 raise
 
     def stop(self) -> None:
-        """Send nothing any more, unless the iteration goes on."""
+        """Stop sending requests, unless the iteration goes on."""
         self._checkpoint = self.resume_token
         self._pager = self._records = None  # dropping an iteration stops it
 

@@ -125,7 +125,7 @@ class Verifications(Resource):
         proved, or IncompleteListingError is raised at the end (docs/completeness.md, "Changes").
         Deletions are not seen.
 
-        The pager's ``resume_token`` is a checkpoint: ``resume`` goes on behind the last record that
+        The pager's ``resume_token`` is a checkpoint: ``resume`` goes on after the last record that
         was yielded, and ``since`` is ignored. ``lookback`` goes back from there, for records
         that become visible later than they were updated.
 
@@ -256,7 +256,7 @@ class Verifications(Resource):
         """Every change from now on, or from ``since``, as an endless iterator; at least once each.
 
         There is a walk of ``changes`` after each interval: one or two requests when nothing
-        happened. "Now" is told by the server's list, not by this machine's clock. Connection
+        happened. "Now" is taken from the server's list, not from this machine's clock. Connection
         errors, 5xx, 429 and lost proofs are logged and waited out; other errors are raised.
         Deletions are not seen.
 

@@ -152,7 +152,7 @@ class Webhooks(Resource):
 
         destination_url: an absolute http or https URL, to which events are delivered.
         event_types: members of WebhookEventType or other strings; None leaves it to the server.
-        notification_email: an address to be told of problems; None leaves it to the server.
+        notification_email: an address to notify of problems; None leaves it to the server.
 
         ::
 
@@ -187,7 +187,7 @@ class Webhooks(Resource):
         destination_url: an absolute http(s) URL; "https://a.example" and "https://A.example:443/"
             are equal.
         event_types: the events to deliver, compared as sets; None leaves them alone.
-        notification_email: an address to be told of problems, compared with the list of this one
+        notification_email: an address to notify of problems, compared with the list of this one
             address; None leaves it alone.
 
         Raises what ``list``, ``create`` and ``update`` raise; after four attempts, the last error.

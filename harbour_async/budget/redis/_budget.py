@@ -20,7 +20,7 @@ class RedisBudget(Budget):
         budget = RedisBudget.from_url("redis://localhost:6379/0", RateLimit(100, per=60))
         async with budget, HarbourSession(budget=budget) as harbour: ...
 
-    Lanes, pace and bursts are each process's own; the limit and the pauses are everybody's.
+    Each process has lanes, a pace and bursts of its own; the limit and the pauses are shared.
     ``snapshot()`` shows the slots as of the last answer from Redis. See docs/budget.md, "Many
     processes".
     """
