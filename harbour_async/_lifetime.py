@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harbour_async._transport import Progress, Transport
+from harbour_async._transport import AttemptState, Transport
 from harbour_async.errors import ConfigurationError, SessionClosedError
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class Call:
     """
 
     __slots__ = (
-        "_progress",
         "_sent",
+        "_state",
         "answer",
         "attempts",
         "began",
@@ -46,7 +46,7 @@ class Call:
         self.deadline: float | None = deadline
         self.attempts: int = 0
         self.began: float = asyncio.get_running_loop().time()
-        self._progress: Progress | None = None
+        self._state: AttemptState | None = None
         self._sent = False
 
     @property
@@ -57,21 +57,21 @@ class Call:
     @property
     def on_its_way(self) -> bool:
         """Whether an attempt is under way of which bytes may have left."""
-        return self._progress is not None and self._progress.sent
+        return self._state is not None and self._state.sent
 
     @property
     def sent(self) -> bool:
         """Whether any attempt may have reached the API without being turned away."""
         return self._sent or self.on_its_way
 
-    def begin_attempt(self) -> Progress:
+    def begin_attempt(self) -> AttemptState:
         self.attempts += 1
-        self._progress = Progress()
-        return self._progress
+        self._state = AttemptState()
+        return self._state
 
     def end_attempt(self, *, turned_away: bool) -> None:
         self._sent |= self.on_its_way and not turned_away
-        self._progress = None
+        self._state = None
 
     def wake(self) -> None:
         if not self.guard.expired():

@@ -108,7 +108,7 @@ class WireConverter(Converter):
     ) -> Rows[Any]:
         """The page of a listing in ``body``, as a walk over it wants it."""
         try:
-            return scan.scan_of(cls).rows(body, key)
+            return scan.scanner_of(cls).rows(body, key)
         except scan.FAILURES:
             pass
         return self._rows_one_by_one(body, cls, key, keep_invalid)
@@ -138,19 +138,19 @@ class WireConverter(Converter):
         """A record, its own id and the moment of its ``key``; what can be read if it is invalid."""
         try:
             record = self._record(body, cls)
-            return record, getattr(record, scan.scan_of(cls).own_id), getattr(record, key, None)
+            return record, getattr(record, scan.scanner_of(cls).own_id), getattr(record, key, None)
         except DecodeError as error:
             problem = rules.rooted(error, path)
         plain: Any = _readable(decode_any, body)
         fields = plain if isinstance(plain, dict) else {}
-        record_id = _readable(rules.own_id, fields.get(scan.scan_of(cls).own_id))
+        record_id = _readable(rules.own_id, fields.get(scan.scanner_of(cls).own_id))
         created_at = _readable(rules.moment, fields.get("created_at"))
         invalid = InvalidRecord(body, problem, record_id, created_at)
         return invalid, record_id, _readable(rules.moment, fields.get(key))
 
     def _record(self, body: bytes, cls: type[R]) -> R:
         try:
-            return scan.scan_of(cls).one(body)
+            return scan.scanner_of(cls).one(body)
         except scan.FAILURES:
             pass
         record: Any = self.structure(decode_any(body), cls)
@@ -211,7 +211,7 @@ def _record_rule(converter: Converter, shape: Any) -> rules.Hook:
         # A wire field of the name `extra` is an unknown one, so that name is free.
         made = build({**known, "extra": extra}, shape)
         # Now that it passed, a view of the plain values is better: it knows what came.
-        return scan.scan_of(shape).made(known, extra) if _is_view(shape) else made
+        return scan.scanner_of(shape).made(known, extra) if _is_view(shape) else made
 
     return rule
 

@@ -56,9 +56,9 @@ class Lazy(Struct):
 
 def restore(record: type, values: dict[str, Any]) -> Lazy:
     """A struct of ``record``'s kind from its attributes; what a pickle calls."""
-    from harbour_async._decoding.scan import scan_of
+    from harbour_async._decoding.scan import scanner_of
 
-    return scan_of(record).struct(**values)
+    return scanner_of(record).struct(**values)
 
 
 def moment(name: str) -> Read:

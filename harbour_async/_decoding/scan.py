@@ -38,7 +38,7 @@ _NOTHING = Annotated[int, Meta(gt=0, lt=0)]  # no value is of this type
 _UNUSABLE = re.compile(r'[\\"\x00-\x1f\x7f]')
 
 
-class Scan(Generic[R]):
+class Scanner(Generic[R]):
     """Decodes one record class, with fields of ``learned`` names besides those of the class.
 
     msgspec drops or refuses what it does not know. Without the learned names, every page of a
@@ -86,12 +86,12 @@ class Scan(Generic[R]):
         [record] = views(self._record, [self.struct(**attributes, made_extra=extra)])
         return cast(R, record)
 
-    def learn(self, names: Iterable[str]) -> Scan[R]:
+    def learn(self, names: Iterable[str]) -> Scanner[R]:
         """One that knows ``names`` as well; self if there is nothing (more) to learn."""
         new = {name for name in names if not _UNUSABLE.search(name)}.difference(self.learned)
         if not new or len(self.learned) + len(new) > MAX_LEARNED:
             return self
-        return Scan(self._record, (*self.learned, *sorted(new)))
+        return Scanner(self._record, (*self.learned, *sorted(new)))
 
     def _checked(self, items: Sequence[Lazy], checked: str = "") -> list[R]:
         """Records of what was scanned; the timestamps of the field ``checked`` are known good."""
@@ -104,19 +104,19 @@ class Scan(Generic[R]):
         return views(self._record, items)
 
 
-_scans: dict[type, Scan[Any]] = {}
+_scanners: dict[type, Scanner[Any]] = {}
 
 
-def scan_of(record: type[R]) -> Scan[R]:
+def scanner_of(record: type[R]) -> Scanner[R]:
     """The scan of a record class, made when it is first asked for."""
-    if record not in _scans:
-        _scans[record] = Scan(record)
-    return _scans[record]
+    if record not in _scanners:
+        _scanners[record] = Scanner(record)
+    return _scanners[record]
 
 
 def learn(record: type[R], names: Iterable[str]) -> None:
     """Have the next bodies of ``record`` scanned with fields of ``names``."""
-    _scans[record] = scan_of(record).learn(names)
+    _scanners[record] = scanner_of(record).learn(names)
 
 
 # --- types ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from aiohttp import TraceConfig
 
-from harbour_async._transport._connections import Progress
+from harbour_async._transport._connections import AttemptState
 from harbour_async._transport._transport import Answer, Slot, Transport
 
-__all__ = ["Answer", "Progress", "Slot", "TraceConfig", "Transport"]
+__all__ = ["Answer", "AttemptState", "Slot", "TraceConfig", "Transport"]

@@ -24,7 +24,7 @@ _LONGEST_LINE = 40 * 1024
 _MOST_LINES = 2048
 
 
-class Progress:
+class AttemptState:
     """How far one attempt has come: ``sent`` once bytes may have left."""
 
     __slots__ = ("sent",)
@@ -33,7 +33,7 @@ class Progress:
         self.sent: bool = False
 
 
-progress: ContextVar[Progress] = ContextVar("harbour_progress")
+attempt_state: ContextVar[AttemptState] = ContextVar("harbour_attempt_state")
 
 
 class LostError(aiohttp.ClientError):
@@ -49,7 +49,7 @@ class Pool(aiohttp.TCPConnector):
 
     async def connect(self, *args: Any, **kwargs: Any) -> Connection:
         connection = await super().connect(*args, **kwargs)
-        progress.get().sent = True
+        attempt_state.get().sent = True
         return connection
 
     def abandon(self) -> None:

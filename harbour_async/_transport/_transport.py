@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import aiohttp
 
-from harbour_async._transport._connections import Pool, Progress, Route, http_session, progress
+from harbour_async._transport._connections import (
+    AttemptState,
+    Pool,
+    Route,
+    attempt_state,
+    http_session,
+)
 from harbour_async._transport._failures import translate
 from harbour_async._wire import IDEMPOTENT
 from harbour_async.errors import APIConnectionError, ResponseTooLargeError
@@ -80,7 +86,7 @@ class Transport:
         return bool(self._sessions)
 
     async def send(
-        self, request: Request, secret: Secret, slot: Slot, timeout: Timeout, state: Progress
+        self, request: Request, secret: Secret, slot: Slot, timeout: Timeout, state: AttemptState
     ) -> Answer:
         """Send once.
 
@@ -88,7 +94,7 @@ class Transport:
         seconds, ResponseTooLargeError if it does not end. ``state.sent`` is true once bytes may
         have left.
         """
-        progress.set(state)
+        attempt_state.set(state)
         failure: APIConnectionError
         try:
             async with asyncio.timeout(timeout.attempt):

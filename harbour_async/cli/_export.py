@@ -16,8 +16,8 @@ from attrs import define, field
 
 from harbour_async.cli import _run
 from harbour_async.cli._export_jobs import (
+    ExportOptions,
     Job,
-    Wanted,
     What,
     jobs_of,
     names_of,
@@ -90,7 +90,7 @@ def export(
     If it is interrupted, the same command goes on where it stopped. Exit code 3 means that the
     export is done but not proved complete, or that there are invalid records beside the file.
     """
-    wanted = Wanted(
+    wanted = ExportOptions(
         what, out, format, search, pairs_of(metadata or []), since_when(since),
         None if fields is None else names_of(fields), names_of(exclude or ""), max_items, restart,
     )  # fmt: skip
@@ -119,7 +119,7 @@ async def _session(key: str | None, sandbox: int | None) -> AsyncIterator[Harbou
         yield await stack.enter_async_context(open_session(key, url=url))
 
 
-async def _exported(wanted: Wanted, harbour: HarbourSession, outcome: _Outcome) -> None:
+async def _exported(wanted: ExportOptions, harbour: HarbourSession, outcome: _Outcome) -> None:
     """Run the exports side by side; raise the first failure when all of them have ended."""
     with Progress(harbour.budget) as progress:
         jobs = jobs_of(wanted, harbour, progress)

@@ -37,7 +37,7 @@ class What(enum.StrEnum):
 
 
 @define
-class Wanted:
+class ExportOptions:
     """The command's options, checked."""
 
     what: What
@@ -63,7 +63,7 @@ class Wanted:
             raise ConfigurationError("all makes several files: --out names a folder for them")
 
 
-def jobs_of(wanted: Wanted, harbour: HarbourSession, progress: Progress) -> dict[str, Job]:
+def jobs_of(wanted: ExportOptions, harbour: HarbourSession, progress: Progress) -> dict[str, Job]:
     """The exports to run side by side, by the name that they are shown with."""
     if wanted.what is not What.ALL:
         return {wanted.what.value: _job(wanted.what.value, wanted, harbour, progress)}
@@ -76,7 +76,7 @@ def jobs_of(wanted: Wanted, harbour: HarbourSession, progress: Progress) -> dict
     return {name: _job(name, part, harbour, progress) for name, part in parts.items()}
 
 
-def _part(wanted: Wanted, name: str, target: Path) -> Wanted:
+def _part(wanted: ExportOptions, name: str, target: Path) -> ExportOptions:
     """The options for one listing of ``all``: those of the fields that its records have."""
     every = {n: choose(record).names for n, record in _RECORDS.items()}
     for asked in (*(wanted.fields or ()), *wanted.exclude):
@@ -97,7 +97,7 @@ def _make_folder(folder: Path) -> None:
         raise ExportError(f"{folder}: {error.strerror}", error.errno) from error
 
 
-def _job(name: str, wanted: Wanted, harbour: HarbourSession, progress: Progress) -> Job:
+def _job(name: str, wanted: ExportOptions, harbour: HarbourSession, progress: Progress) -> Job:
     chosen: dict[str, Any] = {
         "format": wanted.format,
         "fields": wanted.fields,
@@ -111,7 +111,7 @@ def _job(name: str, wanted: Wanted, harbour: HarbourSession, progress: Progress)
     return partial(export, _listing(wanted, harbour), wanted.out, **chosen)
 
 
-def _listing(wanted: Wanted, harbour: HarbourSession) -> Any:
+def _listing(wanted: ExportOptions, harbour: HarbourSession) -> Any:
     if wanted.what is What.EVENTS:
         return AllEvents(harbour.webhooks, max_items=wanted.max_items)
     if wanted.what is What.WEBHOOKS:
@@ -119,7 +119,7 @@ def _listing(wanted: Wanted, harbour: HarbourSession) -> Any:
     return harbour.verifications.list(**_filters(wanted))
 
 
-def _filters(wanted: Wanted) -> dict[str, Any]:
+def _filters(wanted: ExportOptions) -> dict[str, Any]:
     return {
         "search": wanted.search,
         "metadata": wanted.metadata or None,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from harbour_async.errors import ConfigurationError, IncompleteListingError
-from harbour_async.export._columns import Column, Columns, Kind, choose
+from harbour_async.export._columns import Column, ColumnKind, Columns, choose
 from harbour_async.export._listing import Listing, facts
 from harbour_async.models import InvalidRecord
 
@@ -30,12 +30,12 @@ def schema(columns: Columns) -> Any:
     """The Arrow schema: timestamps in UTC, dictionary strings for enums, JSON text for objects."""
     pa = arrow()
     types = {
-        Kind.TEXT: pa.string(),
-        Kind.ENUM: pa.dictionary(pa.int32(), pa.string()),
-        Kind.FLAG: pa.bool_(),
-        Kind.MOMENT: pa.timestamp("us", tz="UTC"),
-        Kind.PAYLOAD: pa.string(),
-        Kind.LIST: pa.list_(pa.string()),
+        ColumnKind.TEXT: pa.string(),
+        ColumnKind.ENUM: pa.dictionary(pa.int32(), pa.string()),
+        ColumnKind.FLAG: pa.bool_(),
+        ColumnKind.MOMENT: pa.timestamp("us", tz="UTC"),
+        ColumnKind.PAYLOAD: pa.string(),
+        ColumnKind.LIST: pa.list_(pa.string()),
     }
 
     def typed(column: Column) -> Any:

@@ -20,7 +20,7 @@ EXTRA = "extra"
 _IDS = ("verification_id", "webhook_id", "event_id")
 
 
-class Kind(enum.Enum):
+class ColumnKind(enum.Enum):
     """The kind of a column's values."""
 
     TEXT = "text"
@@ -36,7 +36,7 @@ class Column:
     """One field: its name, the kind of its values, and the enum that they belong to, if any."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     members: type[StrEnum] | None = None
 
 
@@ -110,13 +110,13 @@ def _enum(column: Column, raw: bytes) -> str:
     return value.lower() if value.lower() in column.members.__members__.values() else value
 
 
-_READERS: dict[Kind, Callable[[Column, bytes], Any]] = {
-    Kind.TEXT: lambda _, raw: decode_any(raw),
-    Kind.ENUM: _enum,
-    Kind.FLAG: lambda _, raw: raw == b"true",
-    Kind.MOMENT: lambda _, raw: rules.moment(decode_any(raw)),
-    Kind.PAYLOAD: lambda _, raw: raw.decode(),
-    Kind.LIST: lambda _, raw: decode_any(raw),
+_READERS: dict[ColumnKind, Callable[[Column, bytes], Any]] = {
+    ColumnKind.TEXT: lambda _, raw: decode_any(raw),
+    ColumnKind.ENUM: _enum,
+    ColumnKind.FLAG: lambda _, raw: raw == b"true",
+    ColumnKind.MOMENT: lambda _, raw: rules.moment(decode_any(raw)),
+    ColumnKind.PAYLOAD: lambda _, raw: raw.decode(),
+    ColumnKind.LIST: lambda _, raw: decode_any(raw),
 }
 
 
@@ -162,12 +162,12 @@ def _column(name: str, hint: Any) -> Column:
     parts = get_args(hint) or (hint,)
     for part in parts:
         if isinstance(part, type) and issubclass(part, StrEnum):
-            return Column(name, Kind.ENUM, part)
+            return Column(name, ColumnKind.ENUM, part)
     if bool in parts:
-        return Column(name, Kind.FLAG)
+        return Column(name, ColumnKind.FLAG)
     if datetime in parts:
-        return Column(name, Kind.MOMENT)
+        return Column(name, ColumnKind.MOMENT)
     origins = {get_origin(part) for part in (hint, *parts)}
     if dict in origins:
-        return Column(name, Kind.PAYLOAD)
-    return Column(name, Kind.LIST if list in origins else Kind.TEXT)
+        return Column(name, ColumnKind.PAYLOAD)
+    return Column(name, ColumnKind.LIST if list in origins else ColumnKind.TEXT)

@@ -23,7 +23,7 @@ from harbour_async.export._make import Made, make, writer_of
 from harbour_async.export._report import ExportReport
 from harbour_async.export._spool import Spool, open_spool, resumed
 from harbour_async.export._stdout import to_stdout
-from harbour_async.export._walk import OnProgress, Walk
+from harbour_async.export._walk import ExportWalk, OnProgress
 
 
 async def export(
@@ -165,7 +165,7 @@ class Job:
         pager = self.pager
         if before.runs > 1:
             pager = pager._from(before.token, before.yielded)
-        walk = Walk(spool, self.columns, pager, before.report, sent, self.on_progress)
+        walk = ExportWalk(spool, self.columns, pager, before.report, sent, self.on_progress)
         notes = asyncio.create_task(sent.keep_noting(), name="harbour-export-notes")
         try:
             await walk.run()

@@ -25,7 +25,7 @@ OnProgress = Callable[[PagingReport], object]
 
 
 @define
-class Walk:
+class ExportWalk:
     """The walk of one run, and its checkpoints, which are written while it goes on."""
 
     spool: Spool

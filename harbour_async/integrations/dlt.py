@@ -17,7 +17,7 @@ from typing import Any
 
 from harbour_async.budget import Budget
 from harbour_async.errors import ConfigurationError
-from harbour_async.export._columns import EXTRA, Columns, Kind, choose
+from harbour_async.export._columns import EXTRA, ColumnKind, Columns, choose
 from harbour_async.export._events import AllEvents
 from harbour_async.models import Verification, Webhook, WebhookEvent
 from harbour_async.session import HarbourSession
@@ -38,12 +38,12 @@ LOOKBACK = timedelta(minutes=5)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES = {
-    Kind.TEXT: "text",
-    Kind.ENUM: "text",
-    Kind.FLAG: "bool",
-    Kind.MOMENT: "timestamp",
-    Kind.PAYLOAD: "json",
-    Kind.LIST: "json",
+    ColumnKind.TEXT: "text",
+    ColumnKind.ENUM: "text",
+    ColumnKind.FLAG: "bool",
+    ColumnKind.MOMENT: "timestamp",
+    ColumnKind.PAYLOAD: "json",
+    ColumnKind.LIST: "json",
 }
 
 

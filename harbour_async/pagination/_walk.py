@@ -32,7 +32,7 @@ class Source(NamedTuple):
     request: RequestInfo
 
 
-class Options(NamedTuple):
+class WalkOptions(NamedTuple):
     """What a pager was asked for."""
 
     listing: str
@@ -55,7 +55,7 @@ class Walk(Generic[T]):
     Tasks may share a walk: they take turns.
     """
 
-    def __init__(self, fetch: Fetch[T], plan: Plan, options: Options) -> None:
+    def __init__(self, fetch: Fetch[T], plan: Plan, options: WalkOptions) -> None:
         self.batch: Batch[T] = Batch(())
         self.window: Window = Window(1, options.page_size)
         self.total: int = 0

@@ -20,7 +20,7 @@ from harbour_async.pagination._overlap import Overlap
 from harbour_async.pagination._plan import Plan
 from harbour_async.pagination._prefetch import Fetch
 from harbour_async.pagination._scan import Scan
-from harbour_async.pagination._walk import Options, Source, Walk
+from harbour_async.pagination._walk import Source, Walk, WalkOptions
 from harbour_async.pagination._window import LARGEST
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Pager(Generic[T]):
         self._complete = complete
         self._since = since
         self._lookback = lookback
-        self._options = Options(
+        self._options = WalkOptions(
             listing=listing,
             order=order,
             page_size=page_size,
@@ -220,7 +220,7 @@ class Pager(Generic[T]):
             return self
         return self._with(self._options._replace(on_invalid="keep"))
 
-    def _with(self, options: Options) -> Pager[Any]:
+    def _with(self, options: WalkOptions) -> Pager[Any]:
         other = copy(self)
         other._options = options
         other._walk, other._walks = None, WeakSet()

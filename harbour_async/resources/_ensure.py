@@ -35,7 +35,7 @@ PAUSE = 0.5
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Wanted(NamedTuple):
+class WantedWebhook(NamedTuple):
     """The webhook that should exist; None leaves a field alone."""
 
     destination_url: str
@@ -67,7 +67,7 @@ class Ensuring:
     def __init__(
         self,
         webhooks: Webhooks,
-        wanted: Wanted,
+        wanted: WantedWebhook,
         *,
         lane: Priority,
         left: TimeLeft,

@@ -10,7 +10,7 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 
-class Source(Protocol[T_co]):
+class Stoppable(Protocol[T_co]):
     """Gives the items of a loop, and can stop its requests."""
 
     def __anext__(self) -> Awaitable[T_co]: ...
@@ -26,7 +26,7 @@ class Loop(Generic[T]):
 
     __slots__ = ("_source",)
 
-    def __init__(self, source: Source[T]) -> None:
+    def __init__(self, source: Stoppable[T]) -> None:
         self._source = source
 
     def __aiter__(self) -> Loop[T]:

@@ -89,7 +89,7 @@ class Waiters:
         return self._by_id.get(verification_id or "", ())
 
 
-class Waiting:
+class SharedWait:
     """Lets calls wait. While there are any, one task polls for all of them."""
 
     def __init__(self, source: Sources, life: Lifetime, limit: RateLimit) -> None:

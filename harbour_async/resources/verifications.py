@@ -19,7 +19,7 @@ from harbour_async.resources._many import GetMany
 from harbour_async.resources._resource import CallPriority, CallTimeout, Resource, Spellings
 from harbour_async.resources._sources import Sources
 from harbour_async.resources._time_left import TimeLeft
-from harbour_async.resources._waiting import Waiting, finished
+from harbour_async.resources._waiting import SharedWait, finished
 from harbour_async.resources._watch import Watch
 from harbour_async.settings import INHERIT, Priority, Seconds, seconds
 
@@ -37,11 +37,11 @@ class Verifications(Resource):
     singular = "verification"
 
     def __init__(
-        self, caller: Caller, spellings: Spellings, waiting: Waiting | None = None
+        self, caller: Caller, spellings: Spellings, waiting: SharedWait | None = None
     ) -> None:
         super().__init__(caller, spellings)
         self._sources = Sources(self)
-        self._waiting = waiting or Waiting(self._sources, caller.life, caller.budget.limit)
+        self._waiting = waiting or SharedWait(self._sources, caller.life, caller.budget.limit)
 
     def list(
         self,

@@ -13,7 +13,7 @@ from harbour_async._wire import Request, segment, text
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Webhook, WebhookEvent, WebhookReceipt
 from harbour_async.pagination import OnInvalid, Pager
-from harbour_async.resources._ensure import Ensuring, Wanted
+from harbour_async.resources._ensure import Ensuring, WantedWebhook
 from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
 from harbour_async.resources._time_left import TimeLeft
 from harbour_async.settings import INHERIT, Priority, Seconds
@@ -206,7 +206,7 @@ class Webhooks(Resource):
         left = TimeLeft(self._caller, timeout)
         return await Ensuring(
             self,
-            Wanted(_destination(destination_url), types, notification_email),
+            WantedWebhook(_destination(destination_url), types, notification_email),
             lane=self._caller.lane(priority, Priority.INTERACTIVE),
             left=left,
         ).run()

@@ -12,5 +12,5 @@ from harbour_async._decoding import scan
 @pytest.fixture(autouse=True, scope="module")
 def nothing_learned() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "_scans", {})
+        patch.setattr(scan, "_scanners", {})
         yield

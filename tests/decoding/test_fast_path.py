@@ -121,7 +121,7 @@ def test_usual_variations_take_the_fast_path(
 
 
 def test_unknown_fields_that_come_again_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "_scans", {})
+    monkeypatch.setattr(scan, "_scanners", {})
     body = page_of(
         {"verification_id": "a", "risk": {"score": 1}, "é": 1.5},
         {"verification_id": "b", "flag": None},
@@ -140,11 +140,11 @@ def test_unknown_fields_that_come_again_take_the_fast_path(monkeypatch: pytest.M
 
 
 def test_the_number_of_learned_fields_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "_scans", {})
+    monkeypatch.setattr(scan, "_scanners", {})
     for number in range(scan.MAX_LEARNED + 10):
         body = dumps({"webhook_id": "w", f"field_{number}": number})
         assert decode_record(Webhook, body).extra == {f"field_{number}": number}
-    assert len(scan.scan_of(Webhook).learned) == scan.MAX_LEARNED
+    assert len(scan.scanner_of(Webhook).learned) == scan.MAX_LEARNED
 
 
 def test_an_error_does_not_carry_the_fast_paths_error_as_its_context() -> None:

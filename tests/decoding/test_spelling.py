@@ -79,7 +79,7 @@ def test_every_spelling_is_written_as_it_came(handle: Callable[[Any], Any], lear
 
 
 def test_unread_numbers_keep_their_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "_scans", {})
+    monkeypatch.setattr(scan, "_scanners", {})
     body = b'{"verification_id":"a","latest_response":{"x":2.50},"more":[1.0E2]}'
     from_json(Verification, body)
     sent = to_json(from_json(Verification, body))
