@@ -49,14 +49,12 @@ def run_child(module: str, *args: object) -> Figures:
 def rounds(
     module: str, contenders: Sequence[str], *args: object, times: int
 ) -> dict[str, list[Figures]]:
-    """``times`` rounds of all contenders, after one that is not counted."""
+    """``times`` rounds of all contenders; several come after one that is not counted."""
     results: dict[str, list[Figures]] = {name: [] for name in contenders}
-    for turn in range(times + 1):
+    for _ in range(times + (times > 1)):
         for name in contenders:
-            figures = run_child(module, name, *args)
-            if turn:
-                results[name].append(figures)
-    return results
+            results[name].append(run_child(module, name, *args))
+    return {name: runs[-times:] for name, runs in results.items()}
 
 
 def median_ratio(
