@@ -31,6 +31,33 @@ def column(items: Items, attribute: str) -> list[Any]:
     return list(map(attrgetter(attribute), items))
 
 
+def reading(attributes: list[str]) -> Callable[[Items], list[list[Any]]]:
+    """A function that reads the columns of these attributes."""
+    if attributes == _OF_VERIFICATIONS:
+        return _read_verifications
+    return lambda items: [column(items, attribute) for attribute in attributes]
+
+
+_OF_VERIFICATIONS = [
+    "verification_id",
+    "raw_updated_at",
+    "raw_created_at",
+    "raw_last_status_at",
+    "raw_submitted_at",
+]
+
+
+def _read_verifications(items: Items) -> list[list[Any]]:
+    # Verifications come by the thousand, and with the names written out this takes half the time.
+    return [
+        [item.verification_id for item in items],
+        [item.raw_updated_at for item in items],
+        [item.raw_created_at for item in items],
+        [item.raw_last_status_at for item in items],
+        [item.raw_submitted_at for item in items],
+    ]
+
+
 # --- raw values -----------------------------------------------------------------------------
 # A raw value is a view that keeps the whole page alive: one record kept would hold 160 kB. So each
 # is copied. `b"" + view` takes 0.05 µs, half of what `bytes(view)` does.
@@ -62,8 +89,7 @@ def settling(payloads: list[str]) -> Callable[[Items], None]:
 
 
 def _settle_verifications(items: Items) -> None:
-    # The one loop over records. Verifications come by the thousand, and with the names written
-    # out this takes a third of the time that three columns take.
+    # With the names written out, this takes a third of the time that three columns take.
     for item in items:
         raw = item.raw_latest_response
         if raw is not None:
@@ -100,11 +126,12 @@ def _payload(raw: Any) -> bytes | None:
 
 def check_moments(values: Items) -> None:
     """Every string is a timestamp (the range of ints is checked while scanning)."""
-    present = [value for value in values if value is not None]
-    if present and _digits(present) is None:
-        for value in present:
-            if type(value) is str:
-                rules.moment(value)
+    if _digits(values) is None:
+        present = [value for value in values if value is not None]
+        if present and _digits(present) is None:
+            for value in present:
+                if type(value) is str:
+                    rules.moment(value)
 
 
 def micros(values: Items) -> list[int | None]:

@@ -53,6 +53,7 @@ class Scanner(Generic[R]):
         fields = [_field(name, shape) for name, shape in shapes.items() if name != "extra"]
         self._attributes = {field.name: field.attribute for field in fields}
         self._moments = _names(fields, _MOMENT)
+        self._read = columns.reading([self.own_id, *(f"raw_{name}" for name in self._moments)])
         self._settle_payloads = columns.settling(_names(fields, Raw))
         self.struct = _struct(record, fields, learned)
         envelope = [("items", list[self.struct]), ("total", Any)]  # type: ignore[name-defined]
@@ -64,7 +65,9 @@ class Scanner(Generic[R]):
     def one(self, body: bytes) -> R:
         """The single object in ``body``."""
         columns.check_text(body)
-        return self._checked([self._scan_one(body)])[0]
+        item = self._scan_one(body)
+        self._settle([item])
+        return cast(R, views(self._record, [item])[0])
 
     def rows(self, body: bytes, key: str) -> Rows[R]:
         """The page of a listing in ``body``; ``key`` names the field of its ``keys``."""
@@ -73,12 +76,8 @@ class Scanner(Generic[R]):
         for number in (page.page, page.size, page.pages):
             if number is not None:
                 rules.count(number)
-        keys: list[int | None] = [None] * len(page.items)
-        if key in self._moments:
-            keys = columns.micros(columns.column(page.items, f"raw_{key}"))
-        records = self._checked(page.items, checked=key)
-        ids = columns.column(page.items, self.own_id)
-        return Rows(items=records, ids=ids, keys=keys, total=rules.count(page.total))
+        ids, keys = self._settle(page.items, key)
+        return Rows(views(self._record, page.items), ids, keys, rules.count(page.total))
 
     def made(self, values: dict[str, Any], extra: dict[str, Any]) -> R:
         """A record of plain values, which have to have passed the rules."""
@@ -93,15 +92,21 @@ class Scanner(Generic[R]):
             return self
         return Scanner(self._record, (*self.learned, *sorted(new)))
 
-    def _checked(self, items: Sequence[Lazy], checked: str = "") -> list[R]:
-        """Records of what was scanned; the timestamps of the field ``checked`` are known good."""
+    def _settle(
+        self, items: Sequence[Lazy], key: str = ""
+    ) -> tuple[list[str | None], list[int | None]]:
+        """Copy and check what was scanned; the ids, and the moments of the field ``key``."""
         self._settle_payloads(items)
         for attribute in self.struct.unknown:
             columns.settle(items, attribute, columns.copies)
-        for name in self._moments:
-            if name != checked:
-                columns.check_moments(columns.column(items, f"raw_{name}"))
-        return views(self._record, items)
+        ids, *moments = self._read(items)
+        keys: list[int | None] = [None] * len(items)
+        for name, values in zip(self._moments, moments, strict=True):
+            if name == key:
+                keys = columns.micros(values)
+            else:
+                columns.check_moments(values)
+        return ids, keys
 
 
 _scanners: dict[type, Scanner[Any]] = {}

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from harbour_async._decoding import (
     WireConverter,
+    columns,
     decode_page,
     decode_record,
     decode_rows,
@@ -154,6 +155,15 @@ def test_an_error_does_not_carry_the_fast_paths_error_as_its_context() -> None:
     while error:
         assert not type(error).__module__.startswith("msgspec")
         error = error.__context__
+
+
+def test_the_names_written_out_for_verifications_are_those_of_the_record() -> None:
+    scanner = scan.scanner_of(Verification)
+    items = scanner._scan_page(guide("verification_list")).items
+    names = ["verification_id", *(f"raw_{name}" for name in scanner._moments)]
+    assert columns.reading(names) is columns._read_verifications
+    assert columns.reading(names)(items) == [columns.column(items, name) for name in names]
+    assert scanner._settle_payloads is columns._settle_verifications
 
 
 @pytest.mark.parametrize("learned", [False, True])
