@@ -10,16 +10,18 @@ from harbour_async.pagination._snapshot import Snapshot
 
 
 class Met:
-    """Fingerprints (``hash``) of what was met.
+    """The records met so far, as fingerprints (``hash``) of their ids.
 
-    ordered: the list is in an order that its records keep. Then a page that begins after all that
-        was met shows nothing of it, and eight bytes a record are kept. The first page that does not
-        makes a set of these, which takes several times as much memory and time.
+    ordered: the list is in an order that its records keep, so a page that begins after everything
+        met so far holds none of it. While all pages do, nothing is looked up, and a record takes
+        eight bytes. The first page that does not turns the fingerprints into a set, which takes
+        several times as much memory and time.
     """
 
     def __init__(self, *, ordered: bool) -> None:
         self._in_order = array("q")
-        self._latest: float = inf if not ordered else -inf  # no key met is greater
+        # The greatest key met. In other orders it says nothing, and no page begins after it.
+        self._latest: float = -inf if ordered else inf
         self._set: set[int] | None = None
 
     def __len__(self) -> int:
