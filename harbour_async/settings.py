@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ssl import SSLContext
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 from attrs import Attribute, field, frozen
 
@@ -32,6 +32,13 @@ def seconds(value: Seconds | None) -> float | None:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return value
+
+
+def is_aware(value: object) -> TypeGuard[datetime]:
+    """Whether ``value`` is a datetime with a time zone that says how far it is from UTC."""
+    return (
+        isinstance(value, datetime) and value.tzinfo is not None and value.utcoffset() is not None
+    )
 
 
 def _positive(instance: object, attribute: Attribute[Any], value: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -273,6 +273,16 @@ async def test_changes_go_on_from_their_checkpoint_in_a_request(
 Call = Callable[[HarbourSession], Awaitable[object]]
 
 
+class Nowhere(tzinfo):
+    """A time zone that does not say how far it is from UTC."""
+
+    def utcoffset(self, _moment: datetime | None) -> None: ...
+
+    def dst(self, _moment: datetime | None) -> None: ...
+
+    def tzname(self, _moment: datetime | None) -> None: ...
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -293,6 +303,7 @@ Call = Callable[[HarbourSession], Awaitable[object]]
         lambda h: h.verifications.list(order_by="created_at; DROP").to_list(),
         lambda h: h.verifications.list(resume="nonsense").to_list(),
         lambda h: h.verifications.changes(datetime(2026, 1, 1)).to_list(),
+        lambda h: h.verifications.changes(datetime(2026, 1, 1, tzinfo=Nowhere())).to_list(),
         lambda h: h.webhooks.create(""),
         lambda h: h.webhooks.create("ftp://example.com"),
         lambda h: h.webhooks.create(None),

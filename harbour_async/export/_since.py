@@ -23,6 +23,7 @@ from harbour_async.export._make import writer_of
 from harbour_async.export._report import ExportReport
 from harbour_async.export._run import Job
 from harbour_async.export._stdout import to_stdout
+from harbour_async.settings import is_aware
 
 LAST = "last"
 LOOKBACK = timedelta(minutes=5)
@@ -119,7 +120,7 @@ def _listing(changes: Changes, since: datetime | str, last: _Since | None) -> Li
 
 
 def _moment(since: datetime | str) -> datetime:
-    if not isinstance(since, datetime) or since.tzinfo is None:
+    if not is_aware(since):
         raise ConfigurationError(f"since must be a datetime with a time zone, or 'last': {since!r}")
     return since
 

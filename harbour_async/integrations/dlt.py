@@ -21,7 +21,7 @@ from harbour_async.export._columns import EXTRA, ColumnKind, Columns, choose
 from harbour_async.export._events import AllEvents
 from harbour_async.models import Verification, Webhook, WebhookEvent
 from harbour_async.session import HarbourSession
-from harbour_async.settings import RateLimit
+from harbour_async.settings import RateLimit, is_aware
 
 try:
     import dlt
@@ -83,7 +83,7 @@ def harbour_source(
     Raises ConfigurationError for arguments that cannot be used; a run raises what the walks raise.
     Guide: "List verifications", "List webhooks", "List webhook events".
     """
-    if not isinstance(start, datetime) or start.tzinfo is None:
+    if not is_aware(start):
         raise ConfigurationError(f"start must be a datetime with a time zone, not {start!r}")
     if full_every is not None and (not isinstance(full_every, int) or full_every < 2):
         raise ConfigurationError(f"full_every must be a whole number from 2, not {full_every!r}")

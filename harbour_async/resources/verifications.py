@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ from harbour_async._decoding import decode_record
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Verification, VerificationReceipt
 from harbour_async.pagination import OnInvalid, Pager
+from harbour_async.resources._arguments import interval_seconds, lookback_micros, since_micros
 from harbour_async.resources._checkpoint import EPOCH
 from harbour_async.resources._many import GetMany
 from harbour_async.resources._resource import CallPriority, CallTimeout, Resource, Spellings
@@ -21,7 +21,7 @@ from harbour_async.resources._sources import Sources
 from harbour_async.resources._time_left import TimeLeft
 from harbour_async.resources._waiting import SharedWait, finished
 from harbour_async.resources._watch import Watch
-from harbour_async.settings import INHERIT, Priority, Seconds, seconds
+from harbour_async.settings import INHERIT, Priority, Seconds
 
 
 class Verifications(Resource):
@@ -151,8 +151,8 @@ class Verifications(Resource):
             {**_wire.filters(search, metadata), "order_by": order},
             order=order,
             key="updated_at",
-            since=_since(since),
-            lookback=_lookback(lookback),
+            since=since_micros(since),
+            lookback=lookback_micros(lookback),
             on_invalid=on_invalid,
             extra_query=extra_query,
             resume=resume,
@@ -277,7 +277,7 @@ class Verifications(Resource):
 
         Guide: "List verifications" (``order_by``).
         """
-        every = _interval(interval)
+        every = interval_seconds(interval)
         filters: dict[str, Any] = {"search": search, "metadata": metadata, "on_invalid": on_invalid}
         self.changes(EPOCH if since is None else since, resume=resume, **filters)  # checks them
         lane = self._caller.lane(priority, Priority.BULK)
@@ -344,28 +344,3 @@ class Verifications(Resource):
             VerificationReceipt, "DELETE", verification_id, priority=priority, timeout=timeout
         )
         return receipt
-
-
-def _since(since: datetime) -> int:
-    """Microseconds since 1970 UTC."""
-    if not isinstance(since, datetime) or since.tzinfo is None:
-        raise ConfigurationError(f"since must be a datetime with a time zone, not {since!r}")
-    return (since - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def _interval(interval: Seconds) -> float:
-    value = seconds(interval)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not (math.isfinite(value) and value > 0)
-    ):
-        raise ConfigurationError(f"interval must be above zero seconds, not {interval!r}")
-    return value
-
-
-def _lookback(lookback: timedelta) -> int:
-    """Microseconds."""
-    if not isinstance(lookback, timedelta) or lookback < timedelta(0):
-        raise ConfigurationError(f"lookback must be a timedelta of zero or more, not {lookback!r}")
-    return lookback // timedelta(microseconds=1)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from harbour_async import _wire
-from harbour_async._decoding import decode_record, encode_json
-from harbour_async._wire import Request, segment, text
+from harbour_async._decoding import decode_record
+from harbour_async._wire import Request, segment
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Webhook, WebhookEvent, WebhookReceipt
 from harbour_async.pagination import OnInvalid, Pager
 from harbour_async.resources._ensure import Ensuring, WantedWebhook
 from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
 from harbour_async.resources._time_left import TimeLeft
+from harbour_async.resources._webhook_body import (
+    checked_destination,
+    checked_event_types,
+    webhook_body,
+)
 from harbour_async.settings import INHERIT, Priority, Seconds
 
 
@@ -162,7 +166,7 @@ class Webhooks(Resource):
 
         Guide: "Create webhook".
         """
-        body = _body(destination_url, event_types, notification_email)
+        body = webhook_body(destination_url, event_types, notification_email)
         if destination_url is None:
             raise ConfigurationError("destination_url is required")
         request = Request("POST", self.plural, body=body)
@@ -201,12 +205,13 @@ class Webhooks(Resource):
 
         Guide: "List webhooks", "Create webhook", "Update webhook".
         """
-        types = None if event_types is None else _event_types(event_types)
-        _body(destination_url, types, notification_email)  # refuses arguments that cannot be used
+        types = None if event_types is None else checked_event_types(event_types)
+        # Refuses what cannot be used before anything is sent.
+        webhook_body(destination_url, types, notification_email)
         left = TimeLeft(self._caller, timeout)
         return await Ensuring(
             self,
-            WantedWebhook(_destination(destination_url), types, notification_email),
+            WantedWebhook(checked_destination(destination_url), types, notification_email),
             lane=self._caller.lane(priority, Priority.INTERACTIVE),
             left=left,
         ).run()
@@ -238,7 +243,7 @@ class Webhooks(Resource):
             WebhookReceipt,
             "PUT",
             webhook_id,
-            body=_body(destination_url, event_types, notification_email),
+            body=webhook_body(destination_url, event_types, notification_email),
             priority=priority,
             timeout=timeout,
         )
@@ -322,37 +327,3 @@ class Webhooks(Resource):
         decode = partial(decode_record, WebhookEvent)
         request = Request("GET", path, pattern="webhooks/{webhook_id}/events/{event_id}")
         return await self._call(request, decode, priority, timeout)
-
-
-def _body(
-    destination_url: str | None, event_types: Iterable[str] | None, notification_email: str | None
-) -> bytes:
-    """The request body ("Create webhook", "Update webhook"): only what was given."""
-    body: dict[str, Any] = {}
-    if destination_url is not None:
-        body["destination_url"] = _destination(destination_url)
-    if event_types is not None:
-        body["event_types"] = _event_types(event_types)
-    if notification_email is not None:
-        body["notification_email"] = text("notification_email", notification_email)
-    if not body:
-        raise ConfigurationError("nothing to send: give at least one of the webhook's fields")
-    return encode_json(body)
-
-
-def _destination(given: str) -> str:
-    url = text("destination_url", given)
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError as error:
-        raise ConfigurationError(f"destination_url is not a URL: {error}") from error
-    if not known:
-        raise ConfigurationError(f"destination_url must be an absolute http(s) URL, not {url!r}")
-    return url
-
-
-def _event_types(types: Iterable[str]) -> list[str]:
-    if isinstance(types, str) or not isinstance(types, Iterable):
-        raise ConfigurationError(f"event_types must be a list of event types, not {types!r}")
-    return [text("an event type", event_type) for event_type in types]
