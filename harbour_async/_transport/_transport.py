@@ -141,7 +141,7 @@ class Transport:
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """The body, decompressed; counted as it comes, because `read()` would not stop."""
         chunks, size = [], 0
-        async for chunk in response.content.iter_any():
+        while chunk := await response.content.readany():
             size += len(chunk)
             if size > self._max_bytes:
                 raise ResponseTooLargeError(
