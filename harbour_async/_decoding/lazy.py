@@ -148,8 +148,11 @@ def _respelled(raw: list[str] | None, made: Any, known: Callable[[str], Any]) ->
     """The list that was read, and may have been changed; members in the spelling they came in."""
     if raw is None or made is None:
         return raw
-    spellings = {known(text): text for text in raw}
-    return [spellings.get(v, v) if isinstance(v, str) else v for v in made]
+    spellings: dict[str, list[str]] = {}
+    for text in reversed(raw):
+        spellings.setdefault(known(text), []).append(text)
+    # Each spelling goes out once: a value may have come in several, or have been added.
+    return [spellings[v].pop() if isinstance(v, str) and spellings.get(v) else v for v in made]
 
 
 class _Meanings(dict[str | None, Any]):
