@@ -7,7 +7,7 @@ does not have, and their names are learned. Both ways make a view of a `lazy.Laz
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast, get_args, get_origin
@@ -56,6 +56,7 @@ class WireConverter(Converter):
         rules.register(self)
         self.register_structure_hook_factory(_has_extra, partial(_record_rule, self))
         self.register_unstructure_hook_func(_has_extra, to_dict)
+        self.register_unstructure_hook_func(_is_set, self._array)
         self.register_unstructure_hook(InvalidRecord, to_dict)
 
     def loads(self, body: Data, shape: type[T]) -> T:
@@ -102,6 +103,10 @@ class WireConverter(Converter):
             problem = rules.broken(error)
         # Outside of the handlers, because what cattrs raises holds parts of the value.
         raise problem
+
+    def _array(self, values: Iterable[Any]) -> list[Any]:
+        # JSON has no sets, and the dict that a record becomes could not be in one.
+        return [self.unstructure(value) for value in values]
 
     def rows(
         self, body: bytes, cls: type[R], key: str = "created_at", keep_invalid: bool = False
@@ -197,6 +202,10 @@ def _is_view(shape: Any = None) -> bool:
 def _has_extra(shape: Any) -> bool:
     base = get_origin(shape) or shape
     return base is Page or (isinstance(base, type) and issubclass(base, Record))
+
+
+def _is_set(shape: Any) -> bool:
+    return (get_origin(shape) or shape) in (set, frozenset)
 
 
 def _record_rule(converter: Converter, shape: Any) -> rules.Hook:

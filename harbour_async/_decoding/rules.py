@@ -11,8 +11,10 @@ annotation          accepted on the wire
 ``datetime``        epoch milliseconds, as an integer or as a string of digits; or
                     ISO 8601, where no zone means UTC; microseconds are kept
 ``SomeEnum | str``  a string; a known value in any letter case becomes the member
-``dict[str, Any]``  an object
-``list[X]``         an array of X; the same for ``tuple[X, ...]`` and ``Sequence[X]``
+``dict[str, Any]``  an object; the same for ``dict``
+``SomeEnum``        the same, but an unknown value is refused
+``list[X]``         an array of X; the same for ``tuple[X, ...]``, ``Sequence[X]``,
+                    ``set[X]`` and ``frozenset[X]``
 ``X | None``        X or null
 a record            an object; fields it does not name are kept in ``extra``
 ==================  ==============================================================
@@ -24,11 +26,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import partial
 from operator import eq
-from types import NoneType
-from typing import Any, cast, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Union, cast, get_args, get_origin
 
 from cattrs import AttributeValidationNote, Converter, IterableValidationError
 from cattrs.cols import list_structure_factory
@@ -48,6 +50,10 @@ FIRST_MS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MS
 LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MS
 
 
+class BrokenRuleError(TypeError):
+    """What a rule raises; its text holds nothing of the value."""
+
+
 def register(converter: Converter) -> None:
     """Make ``converter`` follow the rules; records are the business of `WireConverter`."""
     for kind, rule in _RULES:
@@ -55,6 +61,8 @@ def register(converter: Converter) -> None:
             converter.register_structure_hook(kind, rule)
         else:
             converter.register_structure_hook_func(partial(eq, kind), rule)
+    # By equality: a TypedDict is a subclass of dict.
+    converter.register_structure_hook_func(partial(eq, dict), json_object)
     converter.register_structure_hook_factory(_is_list, partial(_array_rule, converter))
     converter.register_structure_hook_factory(lambda shape: bool(open_enum(shape)), _enum_rule)
 
@@ -73,7 +81,7 @@ def moment(value: Any, _: Any = None) -> datetime:
         parsed = datetime.fromisoformat(value)
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("expected a timestamp, got one malformed or out of range") from None
+        raise BrokenRuleError("expected a timestamp, got one malformed or out of range") from None
 
 
 def micros(moment: datetime) -> int:
@@ -85,17 +93,25 @@ def micros(moment: datetime) -> int:
 def count(value: Any, _: Any = None) -> int:
     """The rule for totals and page numbers."""
     if type(value) is str and value.isascii() and value.isdigit():
-        return int(value)
+        return _whole(value)
     if type(value) is not int:
         raise _wrong("a count", value)
     if value < 0:
-        raise ValueError("expected a count, got a negative number")
+        raise BrokenRuleError("expected a count, got a negative number")
     return value
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # more digits than the interpreter converts
+        raise BrokenRuleError("expected a count, got too many digits") from None
 
 
 def open_enum(shape: Any) -> type[StrEnum] | None:
     """The enum in ``SomeEnum | str`` or ``SomeEnum | str | None``."""
-    for part in get_args(shape):
+    parts = get_args(shape) if get_origin(shape) in (UnionType, Union) else ()
+    for part in parts if str in parts else ():
         if isinstance(part, type) and issubclass(part, StrEnum):
             return part
     return None
@@ -121,7 +137,7 @@ def text(value: Any, _: Any = None) -> str:
 def own_id(value: Any, _: Any = None) -> str:
     """The rule for ids."""
     if not text(value):
-        raise ValueError("expected an id, got an empty string")
+        raise BrokenRuleError("expected an id, got an empty string")
     return str(value)
 
 
@@ -150,13 +166,33 @@ def json_object(value: Any, _: Any = None) -> dict[str, Any]:
     return value
 
 
+def _of_kind(rule: Hook) -> Hook:
+    """The rule for a type and its subclasses: an enum, a string type of a user's own."""
+
+    def subclass_rule(value: Any, shape: Any) -> Any:
+        plain = rule(value, shape)
+        if not isinstance(shape, type) or isinstance(plain, shape) or shape is float:
+            return plain
+        made: Callable[[Any], Any] = shape
+        return _member(shape, plain) if issubclass(shape, Enum) else made(plain)
+
+    return subclass_rule
+
+
+def _member(enum: type[Any], value: Any) -> Any:
+    try:
+        return enum(known_value(enum)(value) if isinstance(value, str) else value)
+    except ValueError:
+        raise BrokenRuleError(f"expected a value of {enum.__name__}") from None
+
+
 _RULES: tuple[tuple[Any, Hook], ...] = (
-    (str, text),
+    (str, _of_kind(text)),
     (Id, own_id),
     (bool, _flag),
     (Count, count),
-    (int, _integer),
-    (float, _number),
+    (int, _of_kind(_integer)),
+    (float, _of_kind(_number)),
     (datetime, moment),
     (dict[str, Any], json_object),
 )
@@ -169,15 +205,17 @@ def _enum_rule(shape: Any) -> Hook:
 
 
 def _is_list(shape: Any) -> bool:
-    if get_origin(shape) is tuple:
-        return get_args(shape)[1:] == (...,)
-    return get_origin(shape) in (list, Sequence)
+    origin = get_origin(shape) or shape
+    if origin is tuple:
+        return shape is tuple or get_args(shape)[1:] == (...,)
+    return origin in (list, Sequence, set, frozenset)
 
 
 def _array_rule(converter: Converter, shape: Any) -> Hook:
-    array: Any = list.__class_getitem__(get_args(shape)[0])
+    array: Any = list.__class_getitem__((*get_args(shape), Any)[0])
     elements = list_structure_factory(array, converter)
-    made = tuple if get_origin(shape) is tuple else list
+    origin = get_origin(shape) or shape
+    made = list if origin is Sequence else origin
 
     def rule(value: Any, _: Any) -> Any:
         if type(value) is not list:
@@ -199,10 +237,10 @@ _JSON_NAMES = {
 }
 
 
-def _wrong(expected: str, value: Any) -> TypeError:
+def _wrong(expected: str, value: Any) -> BrokenRuleError:
     kind = type(value)
     # The value itself stays out of it: messages end up in logs, and values are personal data.
-    return TypeError(f"expected {expected}, got {_JSON_NAMES.get(kind, kind.__name__)}")
+    return BrokenRuleError(f"expected {expected}, got {_JSON_NAMES.get(kind, kind.__name__)}")
 
 
 def broken(error: BaseException, path: str = "$") -> DecodeError:
@@ -218,7 +256,11 @@ def broken(error: BaseException, path: str = "$") -> DecodeError:
         return rooted(error, path)
     if isinstance(error, RecursionError):
         return DecodeError("nested too deeply", path=path)
-    return DecodeError("missing" if isinstance(error, KeyError) else str(error), path=path)
+    if isinstance(error, BrokenRuleError):
+        return DecodeError(str(error), path=path)
+    # Of any other error the text stays out of it: it may quote the value.
+    missing = isinstance(error, KeyError)
+    return DecodeError("missing" if missing else f"refused by {type(error).__name__}", path=path)
 
 
 def rooted(error: DecodeError, path: str) -> DecodeError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 from datetime import UTC, datetime
-from typing import Any
+from enum import IntEnum, StrEnum
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -89,6 +91,69 @@ def test_classes_of_the_user_follow_the_rules() -> None:
         ({"verification": {"verification_id": 1}}, "$.verification.verification_id"),
     ):
         assert outcome(converter.loads, dumps({**sent, **wrong}), Delivery) == ("DecodeError", path)
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+class Email(str):
+    """A string type of a user's own."""
+
+
+def test_enums_and_string_types_of_the_user_become_what_the_class_says() -> None:
+    assert converter.loads(b'"STARTED"', VerificationStatus) is VerificationStatus.STARTED
+    assert converter.loads(b'["Red"]', list[Colour]) == [Colour.RED]
+    assert converter.loads(b"1", Level) is Level.LOW
+    assert type(converter.loads(b'"a@b"', Email)) is Email
+
+
+@pytest.mark.parametrize(
+    ("body", "shape"),
+    [
+        (b'"gone"', VerificationStatus),
+        (b'"gone"', VerificationStatus | None),
+        (b"1", Colour),
+        (b"2", Level),
+        (b"true", Level),
+        (b"1", Email),
+        (b'"abc"', set[str]),
+        (b'"abc"', frozenset[str]),
+        (b'"abc"', list),
+        (b'"abc"', tuple),
+        (b'["ab"]', dict),
+    ],
+)
+def test_no_value_is_coerced_into_a_type_of_the_user(body: bytes, shape: Any) -> None:
+    assert outcome(converter.loads, body, shape) == ("DecodeError", "$")
+
+
+@attrs.frozen
+class Picky:
+    word: Literal["ours"] | None = None
+    name: str = attrs.field(default="", validator=attrs.validators.max_len(3))
+    pair: tuple[str, str] | None = None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("word", "secret"), ("name", "secret"), ("pair", ["secret"])]
+)
+def test_errors_of_other_rules_hold_none_of_the_value(field: str, value: Any) -> None:
+    with pytest.raises(DecodeError) as caught:
+        converter.loads(dumps({field: value}), Picky)
+    assert "secret" not in f"{caught.value!r} {caught.value} {pickle.dumps(caught.value)!r}"
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("made", [set, frozenset])
+def test_sets_are_arrays_in_json(made: Any) -> None:
+    records = made([Verification("a"), Verification("b")])
+    for each in (converter, converter.copy()):
+        assert each.loads(each.dumps(records), made[Verification]) == records
 
 
 @attrs.frozen

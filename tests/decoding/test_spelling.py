@@ -98,7 +98,9 @@ def test_a_list_of_enums_keeps_letter_case_and_changes() -> None:
 
 
 def test_one_value_that_came_in_several_spellings_keeps_each() -> None:
-    webhook = from_json(Webhook, b'{"webhook_id":"w","event_types":["VERIFICATION","Verification"]}')
+    webhook = from_json(
+        Webhook, b'{"webhook_id":"w","event_types":["VERIFICATION","Verification"]}'
+    )
     assert webhook.event_types is not None
     assert to_dict(webhook)["event_types"] == ["VERIFICATION", "Verification"]
     webhook.event_types.append(WebhookEventType.VERIFICATION)
