@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from enum import Enum
+from math import isfinite
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -51,6 +55,24 @@ def encode_json(value: Any) -> bytes:
     raise ConfigurationError(problem)
 
 
+def refuse_foreign(value: Any) -> None:
+    """Raise ConfigurationError if ``value`` holds what has no JSON form.
+
+    `encode_json` alone would write NaN as null, and bytes, decimals and more as texts.
+    """
+    left, seen = [value], set()
+    for item in left:  # grows
+        if isinstance(item, dict | list | tuple):
+            if id(item) not in seen:  # it may hold itself
+                seen.add(id(item))
+                left.extend(item.values() if isinstance(item, dict) else item)
+        elif isinstance(item, float) and not isinstance(item, BeyondDouble):
+            if not isfinite(item):
+                raise ConfigurationError("a number that is not finite has no JSON form")
+        elif not isinstance(item, _ENCODABLE):
+            raise ConfigurationError(f"{type(item).__name__} has no JSON form")
+
+
 def spliced(payload: bytes) -> msgspec.Raw:
     """Valid JSON to be put into ``encode_json``'s result as it is, but on one line."""
     if b"\n" in payload or b"\r" in payload:
@@ -93,6 +115,7 @@ def _encode_other(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+_ENCODABLE = (str, int, NoneType, BeyondDouble, datetime, Enum, msgspec.Raw)
 _decode = msgspec.json.Decoder().decode
 _scan = msgspec.json.Decoder(msgspec.Raw).decode
 _encode = msgspec.json.Encoder(enc_hook=_encode_other).encode

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 
-from harbour_async._decoding.codec import encode_json
+from harbour_async._decoding.codec import encode_json, refuse_foreign
 from harbour_async._decoding.converter import Data, WireConverter
 from harbour_async._record import Record
 from harbour_async._rows import Rows
@@ -45,6 +45,7 @@ def from_dict(cls: type[T], data: Any) -> T:
 
     Example: ``from_dict(Page[Webhook], {"items": [{"webhook_id": "w"}], "total": 1})``
     """
+    refuse_foreign(data)
     return from_json(cls, encode_json(data))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args, overload
 import attrs
 
 from harbour_async._decoding import rules
-from harbour_async._decoding.codec import decode_any, encode_json, spliced
+from harbour_async._decoding.codec import decode_any, encode_json, refuse_foreign, spliced
 from harbour_async._decoding.lazy import Lazy, merged
 from harbour_async._record import Record, source_of
 from harbour_async.errors import ConfigurationError
@@ -80,14 +80,25 @@ def _record(record: Any, dates: Dates) -> dict[str, Any]:
     source, cls = source_of(record), record.__class__
     if isinstance(source, Lazy):
         out = source.write()  # values that nobody has read are not made for it
-        if dates == "wire":
-            return out
-    else:
-        out = merged({name: getattr(record, name) for name in _names(cls)}, record.extra)
-    for name in _moments(cls):
-        if isinstance(moment := getattr(record, name), datetime):
-            out[name] = _spelled(name, moment, dates)
-    return out
+        if dates != "wire":
+            moments = {name: getattr(record, name) for name in _moments(cls)}
+            out |= {name: _own(name, value, dates) for name, value in moments.items()}
+        return out
+    own = {name: _own(name, getattr(record, name), dates) for name in _names(cls)}
+    return merged(own, _own("extra", record.extra, dates))
+
+
+def _own(name: str, value: Any, dates: Dates) -> Any:
+    """The value of a field; a user's subclass of a record may hold records and lists of them."""
+    if isinstance(value, datetime):
+        return _spelled(name, value, dates)
+    if isinstance(value, Record | Page | InvalidRecord):
+        return _plain(value, dates)
+    if isinstance(value, list | tuple):
+        return [_own(name, item, dates) for item in value]
+    if isinstance(value, dict):
+        refuse_foreign(value)
+    return value
 
 
 def _spelled(name: str, moment: datetime, dates: Dates) -> int | str:

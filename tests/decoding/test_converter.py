@@ -18,7 +18,9 @@ from harbour_async import (
     Verification,
     VerificationStatus,
     Webhook,
+    WebhookEvent,
     WireConverter,
+    from_dict,
     from_json,
     to_dict,
     to_json,
@@ -169,6 +171,37 @@ def test_a_subclass_of_a_record_is_read_too() -> None:
     assert (record.note, record.extra) == ("n", {"new": 1})
     assert from_json(Annotated, to_json(record)) == record
     assert from_json(Page[Annotated], page_of(json.loads(body)))[0] == record
+
+
+@attrs.frozen(kw_only=True)
+class Watched(Verification):
+    """A user's subclass that holds moments and records."""
+
+    seen_at: datetime
+    polls: list[datetime] = attrs.field(factory=list)
+    webhook: Webhook | None = None
+    events: tuple[WebhookEvent, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("dates", "spelled"),
+    [("wire", 7), ("ms", 7), ("iso", "1970-01-01T00:00:00.007000Z")],
+)
+def test_moments_and_records_in_a_subclass_are_written_as_any_others(
+    dates: Any, spelled: Any
+) -> None:
+    moment = datetime(1970, 1, 1, 0, 0, 0, 7000, tzinfo=UTC)
+    mine = Watched(
+        verification_id="a",
+        seen_at=moment,
+        polls=[moment],
+        webhook=Webhook("w", created_at=moment),
+        events=(WebhookEvent("w", event_datetime=moment),),
+    )
+    written = to_dict(mine, dates=dates)
+    assert (written["seen_at"], written["polls"]) == (spelled, [spelled])
+    assert written["webhook"]["created_at"] == written["events"][0]["event_datetime"] == spelled
+    assert from_dict(Watched, written) == mine
 
 
 @pytest.mark.parametrize("shape", [object(), object, "Verification", 3, Page])

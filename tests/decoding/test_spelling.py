@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -243,7 +245,14 @@ WRONG: list[tuple[Callable[[], Any], type[HarbourError]]] = [
     (lambda: from_json(list[Verification], b"{}"), DecodeError),
     (lambda: from_dict(Verification, object()), ConfigurationError),
     (lambda: from_dict(Verification, []), DecodeError),
-    (lambda: from_dict(Verification, b"{}"), DecodeError),
+    (lambda: from_dict(Verification, b"{}"), ConfigurationError),
+    (lambda: from_dict(Verification, {"verification_id": b"a"}), ConfigurationError),
+    (lambda: from_dict(Verification, {"verification_id": Decimal(1)}), ConfigurationError),
+    (lambda: from_dict(Webhook, {"webhook_id": "w", "event_types": {"a"}}), ConfigurationError),
+    (lambda: from_dict(Webhook, {"webhook_id": "w", "new": {"x": [math.nan]}}), ConfigurationError),
+    (lambda: to_json(Verification("a", latest_response={"x": math.inf})), ConfigurationError),
+    (lambda: to_json(Verification("a", latest_response={"x": b"a"})), ConfigurationError),
+    (lambda: to_json(Verification("a", extra={"x": [{"y": math.nan}]})), ConfigurationError),
     (lambda: from_dict(Verification, {"verification_id": 1}), DecodeError),
 ]
 
