@@ -387,11 +387,16 @@ def test_a_waiter_that_is_cancelled_with_its_loop_leaves_nothing_to_the_next() -
     run(again)
 
 
+async def never_awaited(verification: Verification) -> bool:
+    return verification.result is not None
+
+
 BAD: list[dict[str, Any]] = [
     {"timeout": 0},
     {"timeout": -1},
     {"timeout": "soon"},
     {"timeout": 5, "until": "completed"},
+    {"timeout": 5, "until": never_awaited},
 ]
 
 

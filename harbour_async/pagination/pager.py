@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Iterable
 from copy import copy
@@ -83,6 +84,10 @@ class Pager(Generic[T]):
         if not callable(on_invalid) and on_invalid not in ("raise", "keep"):
             raise ConfigurationError(
                 f'on_invalid must be "raise", "keep" or a function, not {on_invalid!r}'
+            )
+        if inspect.iscoroutinefunction(on_invalid):
+            raise ConfigurationError(
+                "on_invalid must be an ordinary function, not async: it would never be awaited"
             )
         self._fetch = fetch
         self._complete = complete

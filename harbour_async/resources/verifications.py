@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -316,9 +317,10 @@ class Verifications(Resource):
         Guide: "Get verification", "Verification status enums".
         """
         _wire.segment("verification_id", verification_id)
-        if until is not None and not callable(until):
+        # What an async function returns would be taken for true.
+        if inspect.iscoroutinefunction(until) or not (until is None or callable(until)):
             raise ConfigurationError(
-                f"until must be a function of a Verification, or None, not {until!r}"
+                f"until must be an ordinary function of a Verification, or None, not {until!r}"
             )
         return await self._waiting.wait(
             str.__str__(verification_id),
