@@ -38,10 +38,22 @@ def decode_any(body: bytes) -> Any:
         value, problem = _decode_slowly(body)
     except (ValueError, RecursionError) as error:  # covers msgspec's errors
         value, problem = None, _problem(error)
+        if _has_half_pair(error, body):
+            problem = "invalid JSON: half of a surrogate pair"
     # Outside of the handlers: the decoders' errors hold the body, or bytes of it.
     if problem:
         raise DecodeError(problem)
     return value
+
+
+def decode_loosely(body: bytes) -> Any:
+    """`decode_any`, but halves of surrogate pairs are taken; such texts cannot be encoded again."""
+    try:
+        text = str(body, "utf-8")  # of bytes, json would take UTF-16 as well
+        return json.loads(text, parse_float=_number, parse_int=_integer, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        problem = _problem(error)
+    raise DecodeError(problem)
 
 
 def encode_json(value: Any) -> bytes:
@@ -76,7 +88,10 @@ def refuse_foreign(value: Any) -> None:
 def spliced(payload: bytes) -> msgspec.Raw:
     """Valid JSON to be put into ``encode_json``'s result as it is, but on one line."""
     if b"\n" in payload or b"\r" in payload:
-        payload = msgspec.json.format(payload, indent=-1)
+        try:
+            payload = msgspec.json.format(payload, indent=-1)
+        except msgspec.DecodeError:  # half of a surrogate pair; line breaks are in no string
+            payload = b" ".join(payload.splitlines())
     return msgspec.Raw(payload)
 
 
@@ -107,6 +122,19 @@ def _integer(text: str) -> float:
         return int(text)
     except ValueError:  # more digits than the interpreter converts
         return BeyondDouble(text)
+
+
+def _has_half_pair(error: Exception, body: bytes) -> bool:
+    """Whether that is all that msgspec has against the text."""
+    try:
+        decode_loosely(body)
+    except DecodeError:
+        return False
+    return not isinstance(error, RecursionError)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _encode_other(value: Any) -> Any:

@@ -18,8 +18,8 @@ from cattrs import Converter
 from cattrs.errors import StructureHandlerNotFoundError
 from cattrs.gen import make_dict_structure_fn
 
-from harbour_async._decoding import columns, rules, scan
-from harbour_async._decoding.codec import decode_any, encode_json
+from harbour_async._decoding import columns, outline, rules, scan
+from harbour_async._decoding.codec import decode_any, decode_loosely, encode_json
 from harbour_async._decoding.write import Dates, to_dict, to_json
 from harbour_async._record import Record, is_view
 from harbour_async._rows import Rows
@@ -121,7 +121,7 @@ class WireConverter(Converter):
     def _rows_one_by_one(
         self, body: bytes, cls: type[R], key: str, keep_invalid: bool
     ) -> Rows[Any]:
-        envelope, texts = self._envelope(body, cls)
+        envelope, texts = self._envelope(body, cls, keep_invalid)
         items: list[Any] = []
         ids: list[str | None] = []
         keys: list[int | None] = []
@@ -146,9 +146,9 @@ class WireConverter(Converter):
             return record, getattr(record, scan.scanner_of(cls).own_id), getattr(record, key, None)
         except DecodeError as error:
             problem = rules.rooted(error, path)
-        plain: Any = _readable(decode_any, body)
+        plain: Any = _readable(decode_loosely, body)
         fields = plain if isinstance(plain, dict) else {}
-        record_id = _readable(rules.own_id, fields.get(scan.scanner_of(cls).own_id))
+        record_id = _readable(_sound_id, fields.get(scan.scanner_of(cls).own_id))
         created_at = _readable(rules.moment, fields.get("created_at"))
         invalid = InvalidRecord(body, problem, record_id, created_at)
         return invalid, record_id, _readable(rules.moment, fields.get(key))
@@ -168,7 +168,7 @@ class WireConverter(Converter):
         return attrs.evolve(page, items=items)
 
     def _envelope(
-        self, body: bytes, cls: type[R]
+        self, body: bytes, cls: type[R], keep_invalid: bool = False
     ) -> tuple[dict[str, msgspec.Raw], list[msgspec.Raw]]:
         """The fields of a page without its items, and these, all as they came."""
         try:
@@ -180,6 +180,12 @@ class WireConverter(Converter):
             return fields, _scan_array(fields.pop("items"))
         except (*scan.FAILURES, KeyError):
             pass
+        plain = _readable(decode_loosely, body) if keep_invalid else None
+        if isinstance(plain, dict) and isinstance(plain.get("items"), list):
+            parts = outline.members(body)
+            items = outline.elements(parts.pop("items"))
+            fields = {name: msgspec.Raw(text) for name, text in parts.items()}
+            return fields, [msgspec.Raw(text) for text in items]
         self.structure(decode_any(body), Page[cls])  # type: ignore[valid-type]
         raise DecodeError("invalid JSON")
 
@@ -223,6 +229,10 @@ def _record_rule(converter: Converter, shape: Any) -> rules.Hook:
         return scan.scanner_of(shape).made(known, extra) if _is_view(shape) else made
 
     return rule
+
+
+def _sound_id(value: Any) -> str:
+    return rules.own_id(value).encode().decode()  # not half of a surrogate pair
 
 
 def _readable(rule: Callable[[Any], T], value: Any) -> T | None:

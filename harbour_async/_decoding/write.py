@@ -10,7 +10,13 @@ from typing import Any, Literal, TypeAlias, get_args, overload
 import attrs
 
 from harbour_async._decoding import rules
-from harbour_async._decoding.codec import decode_any, encode_json, refuse_foreign, spliced
+from harbour_async._decoding.codec import (
+    decode_any,
+    decode_loosely,
+    encode_json,
+    refuse_foreign,
+    spliced,
+)
 from harbour_async._decoding.lazy import Lazy, merged
 from harbour_async._record import Record, source_of
 from harbour_async.errors import ConfigurationError
@@ -42,7 +48,8 @@ def to_dict(value: Any, *, dates: Dates = "wire") -> Any:
 
     Example: ``to_dict(verification, dates="iso")["created_at"]``
     """
-    return decode_any(to_json(value, dates=dates))
+    text = to_json(value, dates=dates)
+    return decode_loosely(text) if isinstance(value, InvalidRecord) else decode_any(text)
 
 
 def to_json(value: Any, *, dates: Dates = "wire") -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harbour_async._decoding import decode_any, encode_json
+from harbour_async.errors import DecodeError
 from harbour_async.export._columns import Columns
 from harbour_async.models import InvalidRecord
 
@@ -14,7 +15,7 @@ def invalid_line(record: InvalidRecord, columns: Columns) -> bytes:
 
     Fields that were not chosen stay out of this file, too.
     """
-    raw: Any = decode_any(record.raw)
+    raw: Any = _plain(record.raw)
     if isinstance(raw, dict):
         raw = columns.project(raw)
     elif not columns.everything:
@@ -29,3 +30,10 @@ def invalid_line(record: InvalidRecord, columns: Columns) -> bytes:
             "raw": raw,
         }
     )
+
+
+def _plain(raw: bytes) -> Any:
+    try:
+        return decode_any(raw)
+    except DecodeError:  # half of a surrogate pair, which a line of JSON had better not hold
+        return raw.decode()

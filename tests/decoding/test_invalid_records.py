@@ -18,6 +18,7 @@ from harbour_async import (
     Webhook,
     WebhookEvent,
     from_json,
+    to_dict,
     to_json,
 )
 from harbour_async._decoding import decode_rows
@@ -46,6 +47,30 @@ def test_the_others_are_normal_records_and_the_bad_one_keeps_its_place() -> None
     assert rows.ids == [f"v{n}" if n != 3 else "bad" for n in range(100)]
     assert rows.keys == [1_685_038_116_000_000] * 100
     assert rows.total == 100
+
+
+# Halves of surrogate pairs, and brackets and quotes that a search by characters would stumble on.
+HALF = rb"""{"verification_id": "bad", "created_at": "1685038116000",
+"latest_response": {"]\\\"}": ["\ud83d", {"a\\\\": ",]}"}], "\udc00": {}}}"""
+
+
+def test_half_of_a_surrogate_pair_makes_its_own_record_invalid_only() -> None:
+    rows = decode_rows(Verification, page_with(HALF), keep_invalid=True)
+    assert [type(item) for item in rows.items].count(Verification) == 99
+    assert rows.ids[3] == "bad"
+    assert rows.keys == [1_685_038_116_000_000] * 100
+    invalid = rows.items[3]
+    assert invalid.raw == HALF
+    assert str(invalid.error) == "$.items[3]: invalid JSON: half of a surrogate pair"
+    assert json.loads(to_json(invalid)) == to_dict(invalid) == json.loads(HALF)
+    assert b"\n" not in to_json(invalid)
+
+
+def test_an_id_with_half_of_a_surrogate_pair_is_no_id() -> None:
+    bad = b'{"verification_id": "\\ud83d", "created_at": "1685038116000"}'
+    rows = decode_rows(Verification, page_with(bad), keep_invalid=True)
+    assert (rows.ids[3], rows.items[3].record_id) == (None, None)
+    assert rows.items[3].created_at == MOMENT
 
 
 def test_an_invalid_record_says_what_is_known() -> None:
@@ -113,6 +138,9 @@ def test_the_key_of_an_invalid_record_may_be_updated_at_too() -> None:
     ("body", "path"),
     [
         (b"<html>", "$"),
+        (b'{"items": [{"verification_id": "\\ud83d"}], "total": 1', "$"),
+        (b'{"items": [{"verification_id": "\\ud83d"}, NaN], "total": 1}', "$"),
+        ('{"items": [{"verification_id": "\\ud83d"}], "total": 1}'.encode("utf-16"), "$"),
         (b'{"items": [{}, "\xff"], "total": 1}', "$"),
         (b"[]", "$"),
         (b'{"items": 1, "total": 1}', "$.items"),

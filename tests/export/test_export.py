@@ -246,6 +246,16 @@ async def test_invalid_records_go_to_a_file_of_their_own(tmp_path: Path) -> None
     assert names(tmp_path) == ["v.csv", "v.csv.invalid.jsonl"]
 
 
+async def test_an_invalid_record_that_cannot_be_encoded_again_is_kept_as_text(
+    tmp_path: Path,
+) -> None:
+    half = record(2, latest_response={"x": "\ud83d"})
+    report = await export(listing([record(1), half], on_invalid="keep"), tmp_path / "v.csv")
+    assert (report.rows, report.invalid) == (1, 1)
+    (line,) = lines(tmp_path / "v.csv.invalid.jsonl")
+    assert json.loads(line["raw"]) == half
+
+
 async def test_a_listing_that_would_raise_keeps_its_invalid_records_in_an_export(
     tmp_path: Path,
 ) -> None:
