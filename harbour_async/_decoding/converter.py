@@ -20,7 +20,7 @@ from cattrs.gen import make_dict_structure_fn
 
 from harbour_async._decoding import columns, outline, rules, scan
 from harbour_async._decoding.codec import decode_any, decode_loosely, encode_json
-from harbour_async._decoding.write import Dates, to_dict, to_json
+from harbour_async._decoding.write import Dates, check_dates, to_dict, to_json
 from harbour_async._record import Record, is_view
 from harbour_async._rows import Rows
 from harbour_async.errors import ConfigurationError, DecodeError
@@ -80,6 +80,7 @@ class WireConverter(Converter):
         ``dates`` concerns records, pages and sequences of them. Raises ConfigurationError for what
         has no JSON form.
         """
+        check_dates(dates)
         ours = (Record, Page, InvalidRecord)
         several = value if isinstance(value, list | tuple) else [value]
         if all(isinstance(item, ours) for item in several):

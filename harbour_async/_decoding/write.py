@@ -59,13 +59,18 @@ def to_json(value: Any, *, dates: Dates = "wire") -> bytes:
 
     Example: ``file.write(to_json(verification) + b"\\\\n")``
     """
-    if dates not in _DATES:
-        raise ConfigurationError(f"dates must be 'wire', 'ms' or 'iso', not {dates!r}")
+    check_dates(dates)
     try:
         return encode_json(_plain(value, dates))
     except RecursionError:
         pass  # and out of the handler, so that the error to come has no context of 1,000 frames
     raise ConfigurationError("nested too deeply for JSON")
+
+
+def check_dates(dates: object) -> None:
+    """Raise ConfigurationError unless it is one of `Dates`."""
+    if dates not in _DATES:
+        raise ConfigurationError(f"dates must be 'wire', 'ms' or 'iso', not {dates!r}")
 
 
 def _plain(value: Any, dates: Dates) -> Any:

@@ -59,6 +59,12 @@ def test_the_converter_reads_and_writes_pages() -> None:
     assert converter.dumps(page, dates="iso") == to_json(page, dates="iso")
 
 
+@pytest.mark.parametrize("value", [Verification("a"), {"a": Verification("a")}, 1])
+def test_an_unknown_spelling_of_dates_is_refused_for_every_value(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="dates must be"):
+        converter.dumps(value, dates="utc")  # type: ignore[arg-type]
+
+
 def test_structure_and_unstructure_agree_with_from_dict_and_to_dict() -> None:
     plain = json.loads(guide("verification"))
     record = converter.structure(plain, Verification)
