@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -145,6 +146,28 @@ def test_a_signal_ends_it_cleanly_also_in_a_background_job(
     assert running.stderr.endswith("stopped after 1 request\n")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_it_makes_records(number: int, tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.sqlite"
+    with subprocess.Popen(
+        [*COMMAND, "--port=0", f"--db={file}", f"--verifications={10**12}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=BARE,
+        preexec_fn=default_signals,
+    ) as process:
+        try:
+            while not file.exists():
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(number)
+            _, stderr = process.communicate(timeout=TIMEOUT)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert stderr == "harbour sandbox: stopped after 0 requests\n"
+
+
 def test_the_seed_makes_the_same_records() -> None:
     bodies = []
     for seed in ("5", "5", "6"):
@@ -157,6 +180,8 @@ def test_the_rate_limit_can_be_set_and_switched_off() -> None:
     with serving("--rate-limit", "2/30") as running:
         assert "2 requests in 30 seconds" in running.banner
         assert [running.send("GET", "/webhooks")[0] for _ in range(3)] == [200, 200, 429]
+    with serving("--rate-limit", "1/1", "--verifications=1", "--webhooks=1") as running:
+        assert "1 verification and 1 webhook in memory, 1 request in 1 second." in running.banner
     with serving("--rate-limit", "off") as running:
         assert "no rate limit" in running.banner
         assert {running.send("GET", "/webhooks")[0] for _ in range(101)} == {200}

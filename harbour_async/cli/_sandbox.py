@@ -16,6 +16,8 @@ from urllib.parse import urlencode
 
 import typer
 
+from harbour_async.cli._listing import plural
+
 if TYPE_CHECKING:
     from harbour_async.sandbox import Arrival, Sandbox
 
@@ -42,7 +44,7 @@ def sandbox(
         typer.Option(metavar="FILE", help="Keep the records in this file.", dir_okay=False),
     ] = None,
     rate_limit: Annotated[
-        str, typer.Option(metavar="100/60|off", help="Requests per seconds, as in 100/60, or off.")
+        str, typer.Option(metavar="100/60|off", help="Requests in so many seconds, such as 100/60, or off.")
     ] = "100/60",
     latency: Annotated[
         str, typer.Option(metavar="80ms", help="Hold back every answer: 80ms, 0.5s or 10ms-80ms.")
@@ -71,13 +73,14 @@ def sandbox(
 
 
 async def _serve(server: Sandbox) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    stop = asyncio.Event()
+    """Serve until SIGINT or SIGTERM, which may come while the records are made."""
+    task = asyncio.current_task()
+    assert task is not None
     loop = asyncio.get_running_loop()
     # Also in a background job, where the shell ignores SIGINT. Windows has no signal handlers.
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, task.cancel)
     logging.getLogger("aiohttp.server").addFilter(_shorten)
     served = 0
 
@@ -89,21 +92,22 @@ async def _serve(server: Sandbox) -> None:
         # Otherwise the log of arrivals would fill the memory over days.
         server.reset_log()
 
-    async with server:
-        _announce(server)
-        with contextlib.suppress(asyncio.CancelledError):
-            await stop.wait()
-    _say(f"harbour sandbox: stopped after {served} request{'' if served == 1 else 's'}")
+    with contextlib.suppress(asyncio.CancelledError):
+        async with server:
+            _announce(server)
+            await asyncio.Event().wait()
+    _say(f"harbour sandbox: stopped after {plural(served, 'request')}")
 
 
 def _announce(server: Sandbox) -> None:
     limit = "no rate limit"
     if server.rate_limit is not None:
-        limit = f"{server.rate_limit} requests in {server.per:g} seconds"
+        seconds = f"{server.per:g} second{'' if server.per == 1 else 's'}"
+        limit = f"{plural(server.rate_limit, 'request')} in {seconds}"
     where = "in memory" if server.database == ":memory:" else f"in {server.database}"
     _say(
-        f"harbour sandbox: {len(server.verification_ids()):,} verifications and"
-        f" {len(server.webhook_ids()):,} webhooks {where}, {limit}."
+        f"harbour sandbox: {plural(len(server.verification_ids()), 'verification')} and"
+        f" {plural(len(server.webhook_ids()), 'webhook')} {where}, {limit}."
         " Ctrl-C ends it. To use it:"
     )
     print(f"export HARBOUR_BASE_URL={server.url}")
@@ -153,7 +157,7 @@ def _rate_limit(text: str) -> tuple[int | None, float]:
     match = _RATE.fullmatch(text)
     if match is None or int(match[1]) < 1 or float(match[2] or 60) <= 0:
         raise typer.BadParameter(
-            f"{text!r} is neither like 100/60 (requests per seconds) nor off",
+            f"{text!r} is neither like 100/60 (100 requests in 60 seconds) nor off",
             param_hint="--rate-limit",
         )
     return int(match[1]), float(match[2] or 60)

@@ -100,7 +100,9 @@ class Gate:
                 phrase = HTTPStatus(options.unknown_route).phrase
                 return _answers.answer({"message": phrase}, options.unknown_route)
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-            return _answers.error(error.status, options.errors, headers=allow)
+            outside = error.status == 404 and not request.path.startswith("/v2/")
+            hint = "There is nothing at this address: paths begin with /v2." if outside else None
+            return _answers.error(error.status, options.errors, hint, headers=allow)
         except web.HTTPRequestEntityTooLarge as error:
             return _answers.error(error.status, options.errors)
 

@@ -63,8 +63,8 @@ class Options:
         key = self.api_key
         self._require(
             "api_key",
-            isinstance(key, str) and key != "" and key.isascii() and key.isprintable(),
-            "printable ASCII",
+            isinstance(key, str) and key.isascii() and key.isprintable() and key == key.strip() != "",
+            "printable ASCII without spaces around it",  # HTTP drops those of a header
         )
         self._choice("retry_after", (*get_args(RetryAfter), None))
         self._choice("unknown_route", (*get_args(UnknownRoute), None))

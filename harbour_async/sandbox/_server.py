@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,11 +13,13 @@ from aiohttp import web
 from harbour_async.sandbox._arrivals import Arrival, max_in_window
 from harbour_async.sandbox._endpoints import Endpoints
 from harbour_async.sandbox._gate import Gate
-from harbour_async.sandbox._kinds import EVENTS, VERIFICATIONS, WEBHOOKS
+from harbour_async.sandbox._kinds import EVENTS, VERIFICATIONS, WEBHOOKS, Kind
 from harbour_async.sandbox._options import Options
 from harbour_async.sandbox._records import Maker, Record
 from harbour_async.sandbox._script import Script
 from harbour_async.sandbox._store import Store
+
+_AT_ONCE = 2_000  # records that are made before other tasks get a turn
 
 
 class Sandbox(Options, Script):
@@ -80,7 +84,9 @@ class Sandbox(Options, Script):
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> Self:
-        """Make the records (blocking: 5,000 take 0.2 seconds, 200,000 under six) and listen.
+        """Make the records (5,000 take 0.2 seconds, 200,000 under six) and listen.
+
+        Cancelling stops it while it makes them.
 
         Raises ``OSError`` if the address is taken, or the database is another program's or in
         use, and ``RuntimeError`` the second time.
@@ -98,7 +104,7 @@ class Sandbox(Options, Script):
             shutdown_timeout=0.1,  # do not wait for requests that are held back
         )
         try:
-            self._fill(store)
+            await self._fill(store)
             await self._runner.setup()
             await web.TCPSite(self._runner, self.host, self.port).start()
         except BaseException:
@@ -242,18 +248,32 @@ class Sandbox(Options, Script):
             raise RuntimeError("the sandbox is not running: enter it, or start() it")
         return self._open
 
-    def _fill(self, store: Store) -> None:
+    async def _fill(self, store: Store) -> None:
         maker = self._maker
         if store.is_filled:
             maker.resume(store.latest(), store.made(VERIFICATIONS))
         else:
-            store.insert(VERIFICATIONS, maker.seeded(self.verifications), outlines=True)
-            hooks = [maker.webhook(maker.tick(60_000)) for _ in range(self.webhooks)]
-            store.insert(WEBHOOKS, hooks)
-            store.insert(EVENTS, (maker.event(hook) for hook in hooks for _ in range(self.events)))
+            await _insert(store, VERIFICATIONS, maker.seeded(self.verifications), outlines=True)
+            hooks: list[Record] = []
+            await _insert(store, WEBHOOKS, self._seeded_webhooks(hooks))
+            events = (maker.event(hook) for hook in hooks for _ in range(self.events))
+            await _insert(store, EVENTS, events)
             store.set_filled()
         if self.clock == "machine":
             maker.follow_machine()
+
+    def _seeded_webhooks(self, made: list[Record]) -> Iterator[Record]:
+        for _ in range(self.webhooks):
+            made.append(self._maker.webhook(self._maker.tick(60_000)))
+            yield made[-1]
+
+
+async def _insert(
+    store: Store, kind: Kind, records: Iterator[Record], *, outlines: bool = False
+) -> None:
+    """Add all records; between the batches a signal or a cancellation takes effect."""
+    while store.insert(kind, islice(records, _AT_ONCE), outlines=outlines):
+        await asyncio.sleep(0)
 
 
 def _changed(record: Record, fields: Record) -> Record:

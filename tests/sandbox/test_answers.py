@@ -37,6 +37,16 @@ async def test_a_request_without_the_key_gets_the_guides_401(
         }
 
 
+async def test_a_path_outside_the_base_url_is_answered_with_where_paths_begin(
+    client: Client,
+) -> None:
+    origin = client.sandbox.url.removesuffix("/v2")
+    async with client.http.get(f"{origin}/verifications") as response:
+        assert response.status == 404
+        assert (await response.json())["detail"].endswith("paths begin with /v2.")
+    assert "begin" not in (await client.get("/elsewhere")).json["detail"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

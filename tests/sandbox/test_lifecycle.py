@@ -37,6 +37,7 @@ from tests.sandbox.client import serving
         {"clock": "sun"},
         {"api_key": ""},
         {"api_key": "a\nb"},
+        {"api_key": " a"},
         {"retry_after": "minutes"},
         {"spelling": "dual"},
         {"spelling": {"GET": "dual"}},
@@ -74,6 +75,17 @@ async def test_it_closes_twice_without_complaint_and_starts_only_once() -> None:
     await sandbox.aclose()
     with pytest.raises(RuntimeError, match="once"):
         await sandbox.start()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["verifications", "webhooks", "events"])
+async def test_a_start_that_is_cancelled_stops_making_records(kind: str) -> None:
+    endless: dict[str, Any] = {kind: 10**12}
+    starting = asyncio.create_task(Sandbox(**endless).start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
 
 
 def test_a_sandbox_that_is_not_running_says_so() -> None:
