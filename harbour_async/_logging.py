@@ -141,14 +141,14 @@ def _call_ended(event: CallEnded) -> None:
     in_vain = event.error is not None and event.budget_wait > LONG_WAIT
     _logger.log(
         logging.INFO if in_vain else logging.DEBUG,
-        "%s %s: call %d ended after %.2f s, %.2f s of them waiting for the budget, and %d "
-        "attempt(s): %s",
+        "%s %s: call %d ended after %.2f s (%.2f s waiting for the budget) and %d %s: %s",
         event.method,
         event.template,
         event.call_id,
         event.duration,
         event.budget_wait,
         event.attempt,
+        "attempt" if event.attempt == 1 else "attempts",
         _outcome(event.status, event.error),
     )
 

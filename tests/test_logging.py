@@ -112,7 +112,7 @@ def test_a_long_wait_that_ends_in_an_error_is_logged_at_info(
         CallEnded(**COMMON, attempt=0, status=None, error=error, duration=9.0, budget_wait=9.0)
     )
     (message,) = at(level, caplog)
-    assert "9.00 s of them waiting for the budget" in message
+    assert "9.00 s waiting for the budget" in message
 
 
 async def test_a_long_wait_is_logged_where_only_info_is_on(

@@ -10,6 +10,14 @@ from io import TextIOWrapper
 def main() -> None:
     """Entry point of the ``harbour`` command."""
     try:
+        _main()
+    except KeyboardInterrupt:  # before the command has begun
+        print("harbour: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _main() -> None:
+    try:
         import rich  # noqa: F401  (only asked whether it is there)
         import typer  # noqa: F401
     except ImportError as error:

@@ -24,11 +24,13 @@ from harbour_async.cli._export_jobs import (
     pairs_of,
     since_when,
 )
+from harbour_async.cli._listing import plural
 from harbour_async.cli._progress import Progress
 from harbour_async.cli._session import ask_for_key, open_session
-from harbour_async.errors import HarbourError
+from harbour_async.errors import ConfigurationError, HarbourError
 from harbour_async.export import ExportReport
 from harbour_async.export._disk import write_whole
+from harbour_async.export._files import files_at
 from harbour_async.session import HarbourSession
 
 
@@ -73,7 +75,7 @@ def export(
     exclude: Annotated[
         str | None, typer.Option(metavar="A,B", help="Not these, like latest_response.")
     ] = None,
-    max_items: Annotated[int | None, typer.Option(min=1, help="At most so many records.")] = None,
+    max_items: Annotated[int | None, typer.Option(min=1, help="At most this many records.")] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard what an unfinished export kept.")
     ] = False,
@@ -94,6 +96,8 @@ def export(
         what, out, format, search, pairs_of(metadata or []), since_when(since),
         None if fields is None else names_of(fields), names_of(exclude or ""), max_items, restart,
     )  # fmt: skip
+    if manifest is not None:
+        _check_manifest(manifest, out)
     key = None if sandbox is not None else ask_for_key()
     outcome = _Outcome()
 
@@ -105,6 +109,13 @@ def export(
         return outcome.code
 
     raise typer.Exit(_run.run(main, kept=lambda: "\nharbour: ".join(outcome.notes)))
+
+
+def _check_manifest(manifest: Path, out: str) -> None:
+    """Refuse at once what could only fail when everything has been exported."""
+    files_at(manifest)
+    if os.path.realpath(manifest) == os.path.realpath(out):
+        raise ConfigurationError(f"--manifest {manifest} would replace the export: name another")
 
 
 @asynccontextmanager
@@ -146,11 +157,11 @@ async def _one(outcome: _Outcome, name: str, job: Job) -> None:
 def _summary(name: str, report: ExportReport) -> Iterable[str]:
     target = "stdout" if report.path is None else str(report.path)
     proof = "proved complete" if report.complete else f"not proved complete: {report.reason}"
-    requests = report.report.requests
-    yield f"{name}: {report.rows} records in {target}, {requests} requests, {proof}"
+    requests = plural(report.report.requests, "request")
+    yield f"{name}: {plural(report.rows, 'record')} in {target}, {requests}, {proof}"
     if report.invalid:
         where = report.invalid_path or "not written"
-        yield f"{name}: {report.invalid} invalid records ({where})"
+        yield f"{name}: {plural(report.invalid, 'invalid record')} ({where})"
 
 
 def _manifest(reports: dict[str, ExportReport]) -> bytes:

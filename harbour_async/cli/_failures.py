@@ -12,6 +12,7 @@ from harbour_async.errors import (
     HarbourError,
     IncompleteListingError,
 )
+from harbour_async.export import ExportError
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _LONGEST = 200  # characters of each text of the API
@@ -52,8 +53,8 @@ def one_line(error: BaseException) -> str:
         text = first.strerror + (f": {first.filename}" if first.filename else "")
     else:
         text = str(first)
-    host = next(iter(getattr(first, "__notes__", ())), None)
-    if host is not None and not isinstance(first, ConfigurationError) and host not in text:
+    host = (getattr(first, "__notes__", None) or [""])[-1]  # open_session adds it last
+    if host not in text and not isinstance(first, ConfigurationError | ExportError):
         text = f"{host}: {text}"
     return printable(text)
 

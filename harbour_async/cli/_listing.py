@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -82,7 +85,7 @@ def plural(count: int, noun: str) -> str:
 
 def command_line(*words: str, **options: Any) -> list[str]:
     """The command again, with the options that were given: ``order_by`` is ``--order-by``."""
-    line = ["harbour", *words]
+    line = [_program(), *words]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         if value is True:
@@ -92,6 +95,12 @@ def command_line(*words: str, **options: Any) -> list[str]:
         elif value is not None and value is not False:
             line.extend((flag, str(value)))
     return line
+
+
+def _program() -> str:
+    """``harbour``, or its path where that is not found, as in an environment not activated."""
+    called = sys.argv[0]
+    return "harbour" if Path(called).stem != "harbour" or shutil.which("harbour") else called
 
 
 def metadata_of(pairs: Sequence[str] | None) -> Mapping[str, str] | None:

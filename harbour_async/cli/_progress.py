@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress as Bars, TaskID, TextColumn
 
 from harbour_async.budget import Budget, BudgetSnapshot
+from harbour_async.cli._listing import plural
 from harbour_async.pagination import PagingReport
 
 _LINE_EVERY = 5.0  # seconds
@@ -116,7 +117,7 @@ class Progress:
         self._bars.update(walk.bar, completed=done, total=total, count=count, status=status)
         if not self._console.is_terminal and (now >= walk.next_line or walk.ended):
             walk.next_line = now + _LINE_EVERY
-            line = f"{name}: {count} records, {walk.report.pages} pages, {status}"
+            line = f"{name}: {count} records, {plural(walk.report.pages, 'page')}, {status}"
             self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def _status(self, walk: _Walk, now: float) -> str:

@@ -44,7 +44,10 @@ def sandbox(
         typer.Option(metavar="FILE", help="Keep the records in this file.", dir_okay=False),
     ] = None,
     rate_limit: Annotated[
-        str, typer.Option(metavar="100/60|off", help="Requests in so many seconds, such as 100/60, or off.")
+        str,
+        typer.Option(
+            metavar="100/60|off", help="Requests in so many seconds, such as 100/60, or off."
+        ),
     ] = "100/60",
     latency: Annotated[
         str, typer.Option(metavar="80ms", help="Hold back every answer: 80ms, 0.5s or 10ms-80ms.")

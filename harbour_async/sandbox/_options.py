@@ -63,7 +63,10 @@ class Options:
         key = self.api_key
         self._require(
             "api_key",
-            isinstance(key, str) and key.isascii() and key.isprintable() and key == key.strip() != "",
+            isinstance(key, str)
+            and key.isascii()
+            and key.isprintable()
+            and key == key.strip() != "",
             "printable ASCII without spaces around it",  # HTTP drops those of a header
         )
         self._choice("retry_after", (*get_args(RetryAfter), None))

@@ -272,7 +272,9 @@ async def _insert(
     store: Store, kind: Kind, records: Iterator[Record], *, outlines: bool = False
 ) -> None:
     """Add all records; between the batches a signal or a cancellation takes effect."""
-    while store.insert(kind, islice(records, _AT_ONCE), outlines=outlines):
+    more = True
+    while more:
+        more = bool(store.insert(kind, islice(records, _AT_ONCE), outlines=outlines))
         await asyncio.sleep(0)
 
 

@@ -6,9 +6,12 @@ import asyncio
 import re
 import shlex
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
+from harbour_async.cli._listing import command_line
 from harbour_async.sandbox._arrivals import Arrival
 from tests.cli.process import Shell
 
@@ -92,6 +95,26 @@ async def test_a_verification_is_shown_and_deleted(shell: Shell) -> None:
     assert "latest_response" in got.records[0]
     assert (await shell.run("verifications", "delete", key, "--yes")).code == 0
     assert key not in shell.sandbox.verification_ids()
+
+
+async def test_an_unknown_id_is_one_line_with_the_host(shell: Shell) -> None:
+    done = await shell.run("verifications", "get", "none")
+    host = shell.sandbox.url.removeprefix("http://").removesuffix("/v2")
+    assert done.code == 1
+    assert done.err.startswith(f"harbour: {host}: GET /verifications/none answered 404 ")
+    assert "spelling" not in done.err
+
+
+def test_the_command_to_go_on_with_can_be_found_without_an_activated_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "harbour"
+    program.touch(0o700)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert command_line("demo", live=True) == [str(program), "demo", "--live"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command_line("demo", live=True) == ["harbour", "demo", "--live"]
 
 
 async def test_without_a_terminal_to_ask_at_nothing_is_deleted(shell: Shell) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -16,6 +18,7 @@ from harbour_async import (
     PagingReport,
 )
 from harbour_async.cli._run import run
+from tests.environment import BARE
 
 
 @pytest.mark.parametrize(
@@ -133,3 +136,26 @@ def test_messages_of_an_api_are_cut_and_shown_on_one_line(
     assert "(error 2001): bad" in line
     assert line.endswith("see https://example.com/2001")
     assert len(line) < 400
+
+
+_INTERRUPTED_WHILE_LOADING = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "harbour_async.cli._app":
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+from harbour_async.cli import main
+main()
+"""
+
+
+def test_an_interrupt_while_the_command_is_loaded_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_WHILE_LOADING],
+        capture_output=True, text=True, check=False, env=BARE,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "harbour: interrupted\n")

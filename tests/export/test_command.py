@@ -181,3 +181,34 @@ def test_any_encoding_of_the_terminal_works(encoding: str, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert b"25 records in" in done.stderr.decode(encoding).encode()
     assert len(lines(target)) == 25
+
+
+def test_one_of_anything_is_counted_in_the_singular(tmp_path: Path, exported: Exported) -> None:
+    code, _, err = exported("verifications", "--out", str(tmp_path / "v.csv"), "--sandbox", "1")
+    assert code == 0
+    assert "1/1 records, 1 page, done" in err
+    assert "verifications: 1 record in" in err
+    assert "1 request, proved complete" in err
+
+
+def test_a_manifest_that_cannot_be_written_is_refused_before_anything_is_sent(
+    tmp_path: Path, exported: Exported
+) -> None:
+    out = str(tmp_path / "v.csv")
+    for manifest, problem in (
+        (tmp_path / "none" / "m.json", "does not exist: make it first"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "v.csv", "would replace the export"),
+    ):
+        code, _, err = exported(
+            "verifications", "--out", out, "--sandbox", "1", "--manifest", str(manifest)
+        )
+        assert code == 2
+        assert problem in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_no_failure_of_the_host(exported: Exported) -> None:
+    code, _, err = exported("verifications", "--out", "/proc/v.jsonl", "--sandbox", "1")
+    assert code == 1
+    assert err.startswith("harbour: /proc/v.jsonl")

@@ -28,7 +28,7 @@ async def test_without_a_terminal_there_are_plain_lines() -> None:
     first = PagingReport(pages=1, yielded=100, total_last=200)
     last = PagingReport(pages=2, yielded=200, total_last=200)
     lines = shown(Budget(RateLimit.unlimited()), first, last)
-    assert lines[0].startswith("verifications: 100/200 records, 1 pages, ")
+    assert lines[0].startswith("verifications: 100/200 records, 1 page, ")
     assert lines[-1] == "verifications: 200/200 records, 2 pages, done"
 
 
@@ -58,7 +58,7 @@ async def test_it_says_when_the_server_made_it_wait() -> None:
 
 async def test_a_walk_of_unknown_length_has_no_time_to_go() -> None:
     (line,) = shown(Budget(), PagingReport(pages=1, yielded=100))
-    assert line == "verifications: 100 records, 1 pages, under way"
+    assert line == "verifications: 100 records, 1 page, under way"
 
 
 async def test_the_bars_fit_sixty_columns_in_ascii() -> None:
