@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterable
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -49,6 +50,20 @@ def _as_list(_app: Sphinx, _what: str, _name: str, _obj: Any, _opt: Any, lines: 
     lines[:] = listed
 
 
+def _no_field(
+    _app: Sphinx, _what: str, _name: str, obj: Any, _skip: bool, _opt: Any
+) -> bool | None:
+    """Leave out the fields of records one by one: the docstring of the class describes them."""
+    return True if isinstance(obj, property) and isinstance(obj.fget, attrgetter) else None
+
+
+def _made_each_time(
+    _app: Sphinx, _what: str, _name: str, _obj: Any, _opt: Any, arguments: str | None, gives: str
+) -> tuple[str | None, str]:
+    """Show what attrs' factory makes: that of ``extra`` is the only one in a signature."""
+    return arguments and arguments.replace(" = NOTHING", " = {}"), gives
+
+
 class Settings(SphinxDirective):
     """``{settings} harbour_async.Retry``: the arguments of that class, one by one."""
 
@@ -78,4 +93,6 @@ def _default(parameter: inspect.Parameter) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("settings", Settings)
     app.connect("autodoc-process-docstring", _as_list)
+    app.connect("autodoc-process-signature", _made_each_time)
+    app.connect("autodoc-skip-member", _no_field)
     return {"parallel_read_safe": True}

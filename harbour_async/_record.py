@@ -62,7 +62,8 @@ def _field(name: str) -> property:
         setattr(source, name, value)
 
     # The getter is all C: a call to a function would cost twice as much.
-    return property(attrgetter(f"record_source.{name}"), construct)
+    # Without `doc`, a property takes over the docstring of its getter: here attrgetter's own.
+    return property(attrgetter(f"record_source.{name}"), construct, doc="")
 
 
 _get_source = Record.__dict__["record_source"].__get__

@@ -4,7 +4,7 @@
 
     HarbourError
     ├── ConfigurationError (ValueError)     bad input; nothing was sent
-    ├── SessionClosedError                  used after ``aclose()``, or closed meanwhile
+    ├── SessionClosedError                  used after aclose(), or closed meanwhile
     ├── APIConnectionError                  no answer
     │   └── APITimeoutError (TimeoutError)  no answer in time (one attempt)
     ├── APIStatusError                      the API answered with an error

@@ -138,8 +138,9 @@ class Retry:
         Retry(attempts=3, max_delay=timedelta(seconds=5))
 
     attempts: the most sends of one request, the first included; 1 never sends twice.
-    base_delay: seconds or a timedelta; see above.
-    max_delay: seconds or a timedelta; see above.
+    base_delay: seconds or a timedelta; the first wait is at most twice this, the next at most four
+        times, and so on.
+    max_delay: seconds or a timedelta; the most for any of these waits.
     max_retry_after: seconds or a timedelta. A longer ``Retry-After`` is not waited for: the call
         fails at once.
 

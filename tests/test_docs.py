@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import pydoc
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,8 +16,18 @@ from xml.etree import ElementTree
 import pytest
 
 import harbour_async
-from docs import diagrams
-from harbour_async import HarbourSession
+from docs import diagrams, docstrings
+from harbour_async import (
+    HarbourSession,
+    Network,
+    RateLimit,
+    Retry,
+    Timeout,
+    Verification,
+    Webhook,
+    WebhookEvent,
+    WebhookReceipt,
+)
 from harbour_async.sandbox import Sandbox
 from tests.documents import DOCUMENTS, ROOT, examples, name_of
 from tests.test_architecture import LAYERS
@@ -115,6 +126,21 @@ def test_every_public_name_is_in_the_reference() -> None:
     for name in harbour_async.__all__:
         home = getattr(harbour_async, name).__module__
         assert home in whole or re.search(rf":: (\S+\.)?{name}$", pages, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("record", [Verification, Webhook, WebhookEvent, WebhookReceipt])
+def test_no_field_of_a_record_has_the_help_text_of_the_standard_library(
+    record: type[object],
+) -> None:
+    assert "attrgetter" not in pydoc.render_doc(record)
+
+
+@pytest.mark.parametrize("settings", [RateLimit, Retry, Timeout, Network])
+def test_a_setting_is_described_without_the_text_around_it(settings: type[object]) -> None:
+    described = docstrings.described(inspect.getdoc(settings).splitlines())  # type: ignore[union-attr]
+    texts = dict(part for part in described if isinstance(part, tuple))
+    assert texts.keys() >= inspect.signature(settings).parameters.keys()
+    assert [text for text in texts.values() if "above" in text or "below" in text] == []
 
 
 def test_every_environment_variable_is_in_the_settings() -> None:
