@@ -105,7 +105,7 @@ class HarbourSession:
             network=network,
             max_connections=_wire.whole("max_connections", max_connections, low=1),
             max_response_bytes=_wire.whole("max_response_bytes", max_response_bytes, low=1),
-            trace_configs=trace_configs or (),
+            trace_configs=() if trace_configs is None else trace_configs,
         )
         if budget is not None:
             _check("budget", budget, Budget)

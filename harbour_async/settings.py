@@ -131,15 +131,15 @@ class Retry:
     """How often a request is sent, and how long to wait in between.
 
     Before attempt n+1 the session waits a random time between 0 and
-    ``min(max_delay, base_delay * 2**n)`` seconds, and never less than ``Retry-After``.
+    ``min(max_delay, base_delay * 2**(n-1))`` seconds, and never less than ``Retry-After``.
 
     ::
 
         Retry(attempts=3, max_delay=timedelta(seconds=5))
 
     attempts: the most sends of one request, the first included; 1 never sends twice.
-    base_delay: seconds or a timedelta; the first wait is at most twice this, the next at most four
-        times, and so on.
+    base_delay: seconds or a timedelta; the first wait is at most this, the next at most twice this,
+        and so on.
     max_delay: seconds or a timedelta; the most for any of these waits.
     max_retry_after: seconds or a timedelta. A longer ``Retry-After`` is not waited for: the call
         fails at once.

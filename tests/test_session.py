@@ -137,6 +137,8 @@ async def test_the_users_trace_configs_see_each_request() -> None:
         {"max_connections": 0},
         {"max_connections": True},
         {"user_agent": "a\nb"},
+        {"trace_configs": aiohttp.TraceConfig()},  # one, and not a list
+        {"trace_configs": [print]},
         {"base_url": "http://example.com"},
         {"budget": Budget(), "rate_limit": RateLimit(5)},
     ],

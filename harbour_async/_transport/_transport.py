@@ -22,7 +22,7 @@ from harbour_async._transport._connections import (
 )
 from harbour_async._transport._failures import translate
 from harbour_async._wire import IDEMPOTENT
-from harbour_async.errors import APIConnectionError, ResponseTooLargeError
+from harbour_async.errors import APIConnectionError, ConfigurationError, ResponseTooLargeError
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -58,7 +58,7 @@ class Answer(NamedTuple):
 class Transport:
     """A connection pool; bound to the event loop in which its first request is made.
 
-    Raises ConfigurationError at once for a network that cannot work.
+    Raises ConfigurationError at once for a network or trace configs that cannot work.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Transport:
         self._headers = headers
         self._max_connections = max_connections
         self._max_bytes = max_response_bytes
-        self._trace_configs = trace_configs
+        self._trace_configs = _checked(trace_configs)
         self._options = self._route.options()
         self._proxy_headers = self._route.headers()
         self._sessions: dict[bool, tuple[aiohttp.ClientSession, Pool]] = {}
@@ -199,3 +199,13 @@ def _keep_buffers() -> None:
     one freed. Other allocators do not care.
     """
     bytes(1 << 20)
+
+
+def _checked(trace_configs: object) -> Sequence[aiohttp.TraceConfig]:
+    if isinstance(trace_configs, Sequence):
+        found = [config for config in trace_configs if isinstance(config, aiohttp.TraceConfig)]
+        if len(found) == len(trace_configs):
+            return found
+    raise ConfigurationError(
+        f"trace_configs must be a list of aiohttp.TraceConfig objects, not {trace_configs!r}"
+    )
