@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import socket
@@ -236,6 +237,21 @@ def test_a_taken_port_is_one_line_and_exit_code_2() -> None:
         f"harbour: 127.0.0.1:{port} is taken: "
         "choose another --port, or --port 0 for any that is free\n"
     )
+
+
+def test_it_serves_although_nobody_reads_what_to_export() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with subprocess.Popen(
+        [*COMMAND, "--port=0"], stdout=writing, stderr=subprocess.PIPE, text=True, env=BARE
+    ) as process:
+        os.close(writing)
+        assert process.stderr is not None
+        assert "1,000 verifications" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    assert stderr == "harbour sandbox: stopped after 0 requests\n"
 
 
 def test_a_file_of_another_program_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from rich.table import Table
 from harbour_async import HarbourSession, Pager, Verification, Webhook
 from harbour_async._wire import base_url
 from harbour_async.cli import _run
+from harbour_async.cli._export_jobs import make_folder
 from harbour_async.cli._failures import printable
 from harbour_async.cli._listing import command_line, plural
 from harbour_async.cli._part import Part
@@ -53,7 +54,7 @@ def demo(*, out: Path, records: int, live: bool) -> int:
     ]
 
     async def main() -> None:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         started = time.monotonic()
         async with _session(key, records, live) as harbour:
             with Progress(harbour.budget) as progress:
@@ -101,6 +102,13 @@ def _kind(record: Verification | Webhook) -> str:
     return _BETWEEN.join(("webhook", "on" if record.service_status else "off"))
 
 
+class _Console(Console):
+    """Leaves a reader that has gone away to `_run`; rich would end the command with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise
+
+
 def _summary(streams: list[_Stream], seconds: float) -> None:
     table = Table(title="What came")
     for column in ("type", "status"):
@@ -110,7 +118,7 @@ def _summary(streams: list[_Stream], seconds: float) -> None:
         for kind, count in sorted(stream.part.kinds.items()):
             table.add_row(*map(printable, kind.split(_BETWEEN, 1)), f"{count:,}")
         table.add_section()
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = _Console(markup=False, highlight=False, emoji=False)
     console.print(table)
     requests = 0
     for stream in streams:

@@ -72,7 +72,7 @@ def jobs_of(wanted: ExportOptions, harbour: HarbourSession, progress: Progress) 
         raise ConfigurationError(f"--format must be one of {', '.join(FORMATS)}, not {form!r}")
     folder = Path(wanted.out)
     parts = {name: _part(wanted, name, folder / f"{name}.{form}") for name in _RECORDS}
-    _make_folder(folder)
+    make_folder(folder)
     return {name: _job(name, part, harbour, progress) for name, part in parts.items()}
 
 
@@ -88,9 +88,10 @@ def _part(wanted: ExportOptions, name: str, target: Path) -> ExportOptions:
     return evolve(wanted, what=What(name), out=str(target), fields=fields, exclude=exclude)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder of ``--out``, for its owner alone."""
     if folder.exists() and not folder.is_dir():
-        raise ConfigurationError(f"--out {folder} is a file: all needs a folder")
+        raise ConfigurationError(f"--out {folder} is a file: name a folder")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

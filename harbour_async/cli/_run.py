@@ -70,7 +70,7 @@ def run(
         # Buffered data cannot be written. If that ended the command, it was reported already.
         if code == DONE and not isinstance(error, BrokenPipeError):
             code = fail(error, failed)
-        _forget_stdout()
+        forget_stdout()
     return code
 
 
@@ -127,6 +127,6 @@ def _handled_by(stop: _Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _forget_stdout() -> None:
+def forget_stdout() -> None:
     """Keep Python from flushing stdout once more at exit, which would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from harbour_async.cli import _run
 from harbour_async.cli._listing import plural
 
 if TYPE_CHECKING:
@@ -113,8 +114,11 @@ def _announce(server: Sandbox) -> None:
         f" {plural(len(server.webhook_ids()), 'webhook')} {where}, {limit}."
         " Ctrl-C ends it. To use it:"
     )
-    print(f"export HARBOUR_BASE_URL={server.url}")
-    print(f"export HARBOUR_API_KEY={_quoted(server.api_key)}", flush=True)
+    key = _quoted(server.api_key)
+    try:
+        print(f"export HARBOUR_BASE_URL={server.url}\nexport HARBOUR_API_KEY={key}", flush=True)
+    except OSError:  # nobody reads it
+        _run.forget_stdout()
 
 
 def _shorten(record: logging.LogRecord) -> bool:

@@ -52,7 +52,7 @@ class Snapshot:
         """What is wrong with a short answer whose own total says that more records follow."""
         if not (self.short and self.stop < self.total):
             return None
-        return f"{self.window} held {len(self.ids)} records although its total is {self.total}"
+        return f"{self.window} held too few records ({len(self.ids)}) for its total of {self.total}"
 
     @property
     def flaw(self) -> str | None:

@@ -42,6 +42,25 @@ def test_the_demo_streams_both_listings_into_whole_files(tmp_path: Path) -> None
     ]
 
 
+def test_a_reader_of_the_summary_that_goes_away_is_not_an_error(tmp_path: Path) -> None:
+    command = shlex.join([*HARBOUR, "demo", "--records", "5", "--out", str(tmp_path)])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | true; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, check=False, env=BARE,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "harbour:" not in done.stderr
+    assert len(lines(tmp_path / "verifications.jsonl")) == 5
+
+
+def test_a_file_in_place_of_the_folder_is_a_usage_error(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    file.touch()
+    done = harbour("demo", "--records", "5", "--out", str(file))
+    assert done.returncode == 2
+    assert done.stderr == f"harbour: --out {file} is a file: name a folder\n"
+
+
 def test_live_without_a_key_is_a_usage_error(tmp_path: Path) -> None:
     done = harbour("demo", "--live", "--out", str(tmp_path))
     assert done.returncode == 2
