@@ -66,6 +66,10 @@ class Budget:
             raise ConfigurationError(f"a budget needs a RateLimit, not {limit!r}")
         if ledger is not None and connections is not None:
             raise ConfigurationError("give connections or ledger: a ledger has its own connections")
+        if connections is not None and (type(connections) is not int or connections < 1):
+            raise ConfigurationError(
+                f"connections must be a whole number above zero, not {connections!r}"
+            )
         self.limit = limit
         self._max_pause = positive("max_pause", max_pause)
         self._ledger = _local_ledger(limit, connections) if ledger is None else ledger

@@ -6,6 +6,7 @@ import asyncio
 import math
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -128,6 +129,14 @@ async def test_the_longest_pause_can_be_set() -> None:
 def test_a_longest_pause_that_is_not_finite_and_above_zero_is_refused(seconds: object) -> None:
     with pytest.raises(ConfigurationError, match="max_pause"):
         Budget(max_pause=seconds)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("connections", [0, -1, 1.5, True, "4"])
+def test_a_number_of_connections_with_which_nothing_could_be_sent_is_refused(
+    connections: Any,
+) -> None:
+    with pytest.raises(ConfigurationError, match="connections"):
+        Budget(connections=connections)
 
 
 @pytest.mark.parametrize("seconds", [None, "60", True])
