@@ -55,10 +55,11 @@ class ExportWalk:
         pages = self.pager.pages()
         try:
             async for page in pages:
-                self.sent.note()
+                # The token counts this page as given, so first of all it has to be in the spool.
                 self._appending = True
                 self.spool.append(page.items, self.columns)
                 self._appending = False
+                self.sent.note()
                 await self._save_if_due()
                 if self.on_progress is not None:
                     self.on_progress(self._report())

@@ -12,8 +12,15 @@ from typing import Any
 
 import pytest
 
-from harbour_async import APIStatusError, ConfigurationError, PagingReport, Retry
-from harbour_async.export import ExportError, _walk, export
+from harbour_async import (
+    APIStatusError,
+    Budget,
+    ConfigurationError,
+    PagingReport,
+    RateLimit,
+    Retry,
+)
+from harbour_async.export import ExportError, _limit, _walk, export
 from tests.export.support import lines, listing, names, record, served
 
 RECORDS = [record(n) for n in range(450)]
@@ -152,6 +159,31 @@ async def test_a_full_disk_keeps_what_fitted(
     if suffix != "parquet":
         assert target.read_bytes() == whole.read_bytes()
     assert names(tmp_path) == [target.name, whole.name]
+
+
+@pytest.mark.parametrize("failing", range(2, 7))
+async def test_no_page_is_lost_if_the_note_of_its_request_does_not_fit_on_the_disk(
+    failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first note is written before the first page, and one more for each of the five pages."""
+    target, whole = tmp_path / "v.jsonl", tmp_path / "whole.jsonl"
+    await export(listing(RECORDS), whole)
+    real, notes = os.pwrite, 0
+
+    def pwrite(fd: int, data: bytes, offset: int) -> int:
+        nonlocal notes
+        notes += 1
+        if notes == failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    monkeypatch.setattr(_limit, "NOTE_EVERY", 3600.0)
+    async with Budget(RateLimit(1000)) as budget:
+        with pytest.raises(ExportError):
+            await export(listing(RECORDS, budget=budget), target)
+        await export(listing(RECORDS, budget=budget), target)
+    assert target.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.parametrize(
