@@ -136,11 +136,12 @@ class Progress:
 
 
 def at_the_limit(snapshot: BudgetSnapshot, requests: int) -> float:
-    """How many seconds this many requests take at the budget's pace."""
+    """How many seconds this many requests take at the budget's pace, which follows its burst."""
     limit = snapshot.limit
     if limit.requests is None:
         return 0.0
-    return max(0, requests - (snapshot.free or 0)) * limit.per / limit.requests
+    at_once = max(0, limit.burst - snapshot.used)
+    return max(0, requests - at_once) * limit.per / limit.requests
 
 
 def _clock(seconds: float) -> str:

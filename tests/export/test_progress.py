@@ -33,13 +33,23 @@ async def test_without_a_terminal_there_are_plain_lines() -> None:
 
 
 async def test_the_time_to_go_takes_the_pace_of_the_budget_into_account() -> None:
-    """90 pages after the 100 that are free now, at 100 in a minute."""
+    """The first 20 go at once, and the others at 100 in a minute."""
     snapshot = Budget(RateLimit(100, per=60)).snapshot()
-    assert at_the_limit(snapshot, 190) == pytest.approx(54)
-    assert at_the_limit(snapshot, 100) == 0
+    assert at_the_limit(snapshot, 190) == pytest.approx(102)
+    assert at_the_limit(snapshot, 20) == 0
     report = PagingReport(pages=10, yielded=1000, total_last=20_000)
     (line,) = shown(Budget(RateLimit(100, per=60)), report)
-    assert line.endswith("0:54 to go")
+    assert line.endswith("1:42 to go")
+
+
+async def test_the_time_to_go_is_true_when_the_burst_is_spent() -> None:
+    """Most slots of the minute are free then, but they are not granted at once."""
+    budget = Budget(RateLimit(100, per=60))
+    for _ in range(20):
+        (await budget.acquire()).answered()
+    assert budget.snapshot().free == 80
+    (line,) = shown(budget, PagingReport(pages=20, yielded=2000, total_last=3000))
+    assert line.endswith("0:06 to go")
 
 
 async def test_it_says_when_it_waits_for_the_budget() -> None:
