@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from harbour_async.export._lock import Lock
 
 NOTE_EVERY = 0.25  # seconds
 _SAME = 0.02
-"""Seconds: sends noted by two exports that are no further apart are taken for the same send."""
+"""Seconds: sends of two notes that are no further apart are taken for the same send."""
 
 
 @define
@@ -28,22 +29,20 @@ class SentLately:
     def limited(self) -> bool:
         return self.budget is not None and self.budget.limit.requests is not None
 
-    def restore(self, times: Iterable[float]) -> None:
-        """Let sends of earlier runs (seconds since 1970) count as the budget's own.
+    def restore(self, *notes: Iterable[float]) -> None:
+        """Let the sends that earlier runs noted (seconds since 1970) count as the budget's own.
 
-        Two exports of one session note the same sends, so those it knows are left out.
+        One send may be in several notes, and in the budget too, if it is of the same session. It
+        counts once; otherwise sends would multiply with each run that fails.
         """
         if not self.limited:
             return
         now, per = time.time(), self.budget.limit.per
-        known = sorted(self.budget.recent())
-        missing = []
-        for ago in sorted(max(0.0, now - sent) for sent in times):
-            match = next((k for k in known if abs(k - ago) < _SAME), None)
-            if match is not None:
-                known.remove(match)
-            elif ago <= per:
-                missing.append(ago)
+        known: list[float] = self.budget.recent()
+        missing: list[float] = []
+        for note in notes:
+            ages = [max(0.0, now - sent) for sent in note]
+            missing += _unmatched([age for age in ages if age <= per], [*known, *missing])
         if missing:
             self.budget.remember(missing)
 
@@ -63,3 +62,16 @@ class SentLately:
         while True:
             self.note()
             await asyncio.sleep(NOTE_EVERY)
+
+
+def _unmatched(ages: Iterable[float], known: Iterable[float]) -> list[float]:
+    """The ages without a partner among those known; each of these is the partner of one."""
+    partners, found = deque(sorted(known)), []
+    for age in sorted(ages):
+        while partners and partners[0] <= age - _SAME:
+            partners.popleft()
+        if partners and partners[0] < age + _SAME:
+            partners.popleft()
+        else:
+            found.append(age)
+    return found

@@ -114,7 +114,7 @@ class Job:
     async def run(self, *, restart: bool) -> ExportReport:
         lock = _lock.take(self.files.lock)
         sent = SentLately(self.known.budget, lock, self.known.ahead)
-        before = [*self.sent_before, *lock.sent, *sent_before(self.files.checkpoint)]
+        before = (self.sent_before, lock.sent, sent_before(self.files.checkpoint))
         try:
             if restart:
                 self.files.discard()
@@ -124,7 +124,7 @@ class Job:
             lock.release(remove=not lock.sent)  # the next run needs its note
             raise
         try:
-            sent.restore(before)
+            sent.restore(*before)
             return await self._go_on(kept, sent)
         finally:
             lock.release()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harbour_async import RateLimit
-from harbour_async.export import _lock, export
+from harbour_async.export import _lock, _walk, export
 from harbour_async.export._limit import SentLately
 from tests.export.support import listing, record
 
@@ -57,6 +57,36 @@ def test_sends_noted_by_two_exports_of_one_session_count_once() -> None:
     for _ in range(2):
         SentLately(budget, None, 4).restore(times)  # type: ignore[arg-type]
     assert sorted(budget.sent) == pytest.approx([10, 20, 20, 30], abs=0.9)
+
+
+def test_a_send_that_several_notes_of_a_run_hold_counts_once() -> None:
+    budget = Memory()
+    now = time.time()
+    lock_file, checkpoint = [now - ago for ago in (30, 20, 20, 10)], [now - 30, now - 20.001]
+    SentLately(budget, None, 4).restore(lock_file, checkpoint)  # type: ignore[arg-type]
+    assert sorted(budget.sent) == pytest.approx([10, 20, 20, 30], abs=0.9)
+
+
+async def test_sends_do_not_multiply_when_the_same_export_fails_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_walk, "SAVE_EVERY", 0.0)
+
+    def stop(_: Any) -> None:
+        raise KeyError("stop")
+
+    began = time.time()
+    for _ in range(6):  # each time as if it were another process
+        budget = Memory()
+        pager = listing([record(n) for n in range(2000)], budget=budget)
+        lock = _lock.take(tmp_path / "v.csv.lock")
+        before = lock.sent
+        lock.note([time.time() - began], 0)
+        lock.release(remove=False)
+        with pytest.raises(KeyError):
+            await export(pager, tmp_path / "v.csv", on_progress=stop)
+        assert len(before) <= 1
+    assert len(budget.sent) == 1
 
 
 def test_a_note_that_replaces_a_longer_one_is_read_without_the_rest_of_that(tmp_path: Path) -> None:
