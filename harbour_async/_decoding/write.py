@@ -90,6 +90,7 @@ def _plain(value: Any, dates: Dates) -> Any:
 
 def _record(record: Any, dates: Dates) -> dict[str, Any]:
     source, cls = source_of(record), record.__class__
+    # What was decoded passed the rules then. What a user constructed may hold anything.
     if isinstance(source, Lazy):
         out = source.write()  # values that nobody has read are not made for it
         if dates != "wire":
@@ -120,6 +121,7 @@ def _spelled(name: str, moment: datetime, dates: Dates) -> int | str:
         naive = moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
         naive = None
+    # Outside of the handler, so that the error has no foreign one as its context.
     if naive is None:
         raise ConfigurationError(f"{name} is out of range in UTC")
     # With "wire" this is a value that a user set, so there is no spelling from the wire.

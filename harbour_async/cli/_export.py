@@ -21,10 +21,9 @@ from harbour_async.cli._export_jobs import (
     What,
     jobs_of,
     names_of,
-    pairs_of,
     since_when,
 )
-from harbour_async.cli._listing import plural
+from harbour_async.cli._listing import metadata_of, plural
 from harbour_async.cli._progress import Progress
 from harbour_async.cli._session import ask_for_key, open_session
 from harbour_async.errors import ConfigurationError, HarbourError
@@ -93,7 +92,7 @@ def export(
     export is done but not proved complete, or that there are invalid records beside the file.
     """
     wanted = ExportOptions(
-        what, out, format, search, pairs_of(metadata or []), since_when(since),
+        what, out, format, search, metadata_of(metadata), since_when(since),
         None if fields is None else names_of(fields), names_of(exclude or ""), max_items, restart,
     )  # fmt: skip
     if manifest is not None:

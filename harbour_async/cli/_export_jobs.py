@@ -142,15 +142,5 @@ def since_when(text: str | None) -> datetime | str | None:
     return moment
 
 
-def pairs_of(given: list[str]) -> dict[str, str]:
-    pairs = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise ConfigurationError(f"--metadata must be like key=value, not {pair!r}")
-        pairs[name] = value
-    return pairs
-
-
 def names_of(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +103,12 @@ def _program() -> str:
     return "harbour" if Path(called).stem != "harbour" or shutil.which("harbour") else called
 
 
-def metadata_of(pairs: Sequence[str] | None) -> Mapping[str, str] | None:
+def metadata_of(pairs: Sequence[str] | None) -> dict[str, str]:
     """``--metadata key=value`` pairs as a mapping."""
-    if not pairs:
-        return None
     found = {}
-    for pair in pairs:
+    for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not (name and equals):
-            raise ConfigurationError(f"--metadata must be KEY=VALUE, not {pair!r}")
+            raise ConfigurationError(f"--metadata must be like key=value, not {pair!r}")
         found[name] = value
     return found
