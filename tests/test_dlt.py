@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,10 @@ from harbour_async import ConfigurationError, IncompleteListingError, RateLimit
 from harbour_async.integrations.dlt import harbour_source
 from harbour_async.sandbox import Sandbox
 
+# Some versions of dlt stop their event loop and never close it. Such loops are collected in these
+# tests, so that the warning fails no other test.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 FOLDERS = {"duckdb": None, "filesystem": "parquet"}
 
 
@@ -22,6 +27,12 @@ FOLDERS = {"duckdb": None, "filesystem": "parquet"}
 def _nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 @pytest.fixture
