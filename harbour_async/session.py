@@ -173,6 +173,7 @@ class HarbourSession:
             self._spellings,
         )
         view.verifications._waiting = self.verifications._waiting
+        view.webhooks._ensuring = self.webhooks._ensuring
         return view
 
     async def request(

@@ -123,6 +123,43 @@ async def test_of_several_webhooks_it_takes_the_oldest() -> None:
         assert writes(sandbox) == []
 
 
+async def test_calls_of_one_session_at_once_create_one_webhook() -> None:
+    async with serving() as (harbour, sandbox):
+        view = harbour.with_options(retry=2)
+        urls = [URL, *SAME, URL]
+        found = await asyncio.gather(
+            *(each.webhooks.ensure(url) for each in (harbour, view) for url in urls)
+        )
+        assert len({webhook.webhook_id for webhook in found}) == 1
+        assert writes(sandbox) == ["POST"]
+
+
+async def test_calls_for_other_urls_do_not_wait() -> None:
+    async with serving() as (harbour, sandbox):
+        sandbox.delay(30, method="POST", path="/webhooks")
+        first = asyncio.create_task(harbour.webhooks.ensure(URL))
+        while not writes(sandbox):
+            await asyncio.sleep(0.01)
+        assert await harbour.webhooks.ensure(f"{URL}/other", timeout=5)
+        with pytest.raises(DeadlineExceededError):
+            await harbour.webhooks.ensure(URL, timeout=0.05)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert (await harbour.webhooks.ensure(URL, timeout=5)).destination_url == URL
+
+
+async def test_a_call_that_waits_for_its_turn_ends_with_the_session() -> None:
+    async with serving() as (harbour, sandbox):
+        sandbox.delay(30, method="POST", path="/webhooks")
+        calls = [asyncio.create_task(harbour.webhooks.ensure(URL)) for _ in range(3)]
+        while not writes(sandbox):
+            await asyncio.sleep(0.01)
+        await harbour.aclose()
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(each) for each in ended] == [SessionClosedError] * 3
+
+
 SAME = ["https://EXAMPLE.com/hooks/5f2c", "https://example.com:443/hooks/5f2c"]
 OTHERS = ["https://example.com/hooks/5F2C", f"{URL}/", f"{URL}?a=1", f"http{URL[5:]}", f"{URL}d"]
 

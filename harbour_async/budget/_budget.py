@@ -66,6 +66,8 @@ class Budget:
             raise ConfigurationError(f"a budget needs a RateLimit, not {limit!r}")
         if ledger is not None and connections is not None:
             raise ConfigurationError("give connections or ledger: a ledger has its own connections")
+        if ledger is not None and not hasattr(ledger, "reserve"):
+            raise ConfigurationError(f"ledger must be a Ledger, not {ledger!r}")
         if connections is not None and (type(connections) is not int or connections < 1):
             raise ConfigurationError(
                 f"connections must be a whole number above zero, not {connections!r}"
@@ -98,8 +100,11 @@ class Budget:
             raise ConfigurationError(f"priority must be a Priority, not {priority!r}")
         loop = self._enter()
         now = loop.time()
-        if deadline is not None and now >= deadline:
-            raise DeadlineExceededError(_TOO_LATE)
+        if deadline is not None:
+            if not _is_number(deadline) or math.isnan(deadline):
+                raise ConfigurationError(f"deadline must be a time of the loop, not {deadline!r}")
+            if now >= deadline:
+                raise DeadlineExceededError(_TOO_LATE)
         slot = self._dispatcher.take_at_once(now)
         if slot is not None:
             return slot

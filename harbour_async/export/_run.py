@@ -220,7 +220,8 @@ def kept_note(spool: Spool) -> str:
     """What a failed export leaves behind, and how to go on."""
     if spool.saved is None:
         return f"nothing was kept; {spool.files.target} is as it was"
+    kept = spool.saved.yielded
     return (
-        f"{spool.saved.yielded} records are kept in {spool.files.spool}: run the same export again "
-        "to go on from there, or with --restart (restart=True) to start again"
+        f"{kept} record{' is' if kept == 1 else 's are'} kept in {spool.files.spool}: run the same "
+        "export again to go on from there, or with --restart (restart=True) to start again"
     )

@@ -40,7 +40,7 @@ async def to_stdout(
     except IncompleteListingError:
         unproved = True
     except BaseException as error:
-        error.add_note(f"{rows} records were written to stdout; nothing is kept")
+        error.add_note(f"records written to stdout: {rows}; nothing is kept")
         raise
     finally:
         await pages.aclose()

@@ -79,6 +79,8 @@ class Pager(Generic[T]):
         if max_items is not None:
             _check("max_items", max_items)
             page_size = min(page_size, max_items)
+        if not isinstance(complete, bool):
+            raise ConfigurationError(f"complete must be True or False, not {complete!r}")
         if order is not None and not re.fullmatch(r"\w+ (ASC|DESC)", order):
             raise ConfigurationError(f"order must be 'field ASC' or 'field DESC', not {order!r}")
         if not callable(on_invalid) and on_invalid not in ("raise", "keep"):

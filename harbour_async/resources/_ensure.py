@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from harbour_async.errors import (
     APIConnectionError,
@@ -58,10 +60,28 @@ class WantedWebhook(NamedTuple):
         return {"event_types": self.event_types, "notification_email": self.notification_email}
 
 
+class Turns:
+    """Lets the calls of a session for one URL run one after another: each finds what was created.
+
+    A call holds the lock of its URL, so the locks that nobody uses are gone.
+    """
+
+    def __init__(self) -> None:
+        # With the loop: a lock of a closed one may be held by a task that never ends.
+        self._locks: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], asyncio.Lock] = (
+            WeakValueDictionary()
+        )
+
+    def of(self, wanted: WantedWebhook) -> asyncio.Lock:
+        key = (asyncio.get_running_loop(), _canonical(wanted.destination_url))
+        return self._locks.setdefault(key, asyncio.Lock())
+
+
 class Ensuring:
     """Reads the listing, then creates or updates, until the webhook is as wanted.
 
     left: the seconds left for all of it.
+    turn: what the other calls for this URL wait for.
     """
 
     def __init__(
@@ -71,15 +91,24 @@ class Ensuring:
         *,
         lane: Priority,
         left: TimeLeft,
+        turn: asyncio.Lock,
     ) -> None:
         self._webhooks = webhooks
         self._wanted = wanted
         self._lane = lane
         self._left = left
+        self._turn = turn
         self._written: str | None = None
 
     async def run(self) -> Webhook:
         """The webhook as it is at the end."""
+        await self._left.turn(self._turn)
+        try:
+            return await self._ensured()
+        finally:
+            self._turn.release()
+
+    async def _ensured(self) -> Webhook:
         for attempt in range(ATTEMPTS):
             webhook = await self._oldest()
             if webhook is None and self._written is not None:

@@ -28,6 +28,16 @@ class TimeLeft:
             raise DeadlineExceededError("was not finished in its time")
         return self._deadline - now
 
+    async def turn(self, lock: asyncio.Lock) -> None:
+        """Acquire the lock; DeadlineExceededError if nothing is left before that."""
+        try:
+            async with asyncio.timeout(self()):
+                await lock.acquire()
+                return
+        except TimeoutError:
+            pass
+        raise DeadlineExceededError("was not finished in its time")
+
     async def pause(self, seconds: float) -> None:
         """Sleep; DeadlineExceededError if nothing is left then, SessionClosedError once closed."""
         limit = self()

@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 from harbour_async import _wire
+from harbour_async._caller import Caller
 from harbour_async._decoding import decode_record
 from harbour_async._wire import Request, segment
 from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Webhook, WebhookEvent, WebhookReceipt
 from harbour_async.pagination import OnInvalid, Pager
-from harbour_async.resources._ensure import Ensuring, WantedWebhook
-from harbour_async.resources._resource import CallPriority, CallTimeout, Resource
+from harbour_async.resources._ensure import Ensuring, Turns, WantedWebhook
+from harbour_async.resources._resource import CallPriority, CallTimeout, Resource, Spellings
 from harbour_async.resources._time_left import TimeLeft
 from harbour_async.resources._webhook_body import (
     checked_destination,
@@ -34,6 +35,10 @@ class Webhooks(Resource):
 
     plural = "webhooks"
     singular = "webhook"
+
+    def __init__(self, caller: Caller, spellings: Spellings) -> None:
+        super().__init__(caller, spellings)
+        self._ensuring = Turns()
 
     def list(
         self,
@@ -185,8 +190,9 @@ class Webhooks(Resource):
 
         A service can call it at each start. It looks for the URL in a proved listing; of several
         webhooks with that URL it takes the oldest. If the answer to creating one was lost, it looks
-        again before it tries again. Services that start at the same moment may still create one
-        each: the API has no way to prevent it.
+        again before it tries again. Calls of one session for one URL run one after another.
+        Services that start at the same moment may still create one each: the API has no way to
+        prevent it.
 
         destination_url: an absolute http(s) URL; "https://a.example" and "https://A.example:443/"
             are equal.
@@ -208,12 +214,13 @@ class Webhooks(Resource):
         types = None if event_types is None else checked_event_types(event_types)
         # Refuses what cannot be used before anything is sent.
         webhook_body(destination_url, types, notification_email)
-        left = TimeLeft(self._caller, timeout)
+        wanted = WantedWebhook(checked_destination(destination_url), types, notification_email)
         return await Ensuring(
             self,
-            WantedWebhook(checked_destination(destination_url), types, notification_email),
+            wanted,
             lane=self._caller.lane(priority, Priority.INTERACTIVE),
-            left=left,
+            left=TimeLeft(self._caller, timeout),
+            turn=self._ensuring.of(wanted),
         ).run()
 
     async def update(

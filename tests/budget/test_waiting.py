@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -299,6 +300,18 @@ async def test_the_repr_says_what_the_budget_is() -> None:
     await budget.aclose()
     assert repr(budget) == "<Budget 100 per 60 s, closed>"
     assert repr(Budget(RateLimit.unlimited())) == "<Budget unlimited, 0 used, 0 waiting>"
+
+
+@pytest.mark.parametrize("deadline", ["soon", float("nan"), True])
+async def test_a_deadline_that_is_no_time_is_refused(deadline: Any) -> None:
+    with pytest.raises(ConfigurationError, match="deadline"):
+        await Budget().acquire(deadline=deadline)
+
+
+def test_what_is_no_ledger_is_refused() -> None:
+    ledger: Any = 3
+    with pytest.raises(ConfigurationError, match="Ledger"):
+        Budget(ledger=ledger)
 
 
 def test_connections_and_a_ledger_cannot_both_be_given() -> None:

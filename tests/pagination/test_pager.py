@@ -370,6 +370,7 @@ async def test_the_report_accounts_for_the_walk() -> None:
         {"concurrency": 0},
         {"max_items": 0},
         {"max_items": -1},
+        {"complete": "no"},
         {"order": "created_at"},
         {"order": "created_at desc"},
         {"resume": ""},
