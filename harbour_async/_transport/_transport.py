@@ -5,10 +5,10 @@ Foreign exceptions end here.
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import aiohttp
@@ -97,8 +97,7 @@ class Transport:
         attempt_state.set(state)
         failure: APIConnectionError
         try:
-            async with asyncio.timeout(timeout.attempt):
-                return await self._exchange(request, secret, slot, timeout)
+            return await self._exchange(request, secret, slot, timeout)
         # A TimeoutError is an OSError, a UnicodeError of a name's look-up a ValueError.
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = translate(error, route=self._route, timeout=timeout, sent=state.sent)
@@ -127,7 +126,7 @@ class Transport:
             headers={"x-api-key": secret.reveal(), **self._proxy_headers},
             # A redirect would carry the key to wherever it points.
             allow_redirects=False,
-            timeout=_aiohttp_timeout(timeout.connect),
+            timeout=_aiohttp_timeout(timeout.attempt, timeout.connect),
             **self._options,
         )
         slot.answered()
@@ -186,9 +185,9 @@ def _data(body: bytes | None) -> bytes | io.BytesIO | None:
 
 
 @lru_cache
-def _aiohttp_timeout(connect: float | None) -> aiohttp.ClientTimeout:
-    # The attempt's clock starts when its turn has come, so it is kept in `send`.
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect)
+def _aiohttp_timeout(attempt: float | None, connect: float | None) -> aiohttp.ClientTimeout:
+    # aiohttp would round more than five seconds up.
+    return aiohttp.ClientTimeout(total=attempt, sock_connect=connect, ceil_threshold=inf)
 
 
 def _keep_buffers() -> None:
