@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from math import isfinite
@@ -38,8 +39,8 @@ def decode_any(body: bytes) -> Any:
         value, problem = _decode_slowly(body)
     except (ValueError, RecursionError) as error:  # covers msgspec's errors
         value, problem = None, _problem(error)
-        if _has_half_pair(error, body):
-            problem = "invalid JSON: half of a surrogate pair"
+        if oddity := not isinstance(error, RecursionError) and _oddity(body):
+            problem = f"invalid JSON: {oddity}"
     # Outside of the handlers: the decoders' errors hold the body, or bytes of it.
     if problem:
         raise DecodeError(problem)
@@ -47,10 +48,11 @@ def decode_any(body: bytes) -> Any:
 
 
 def decode_loosely(body: bytes) -> Any:
-    """`decode_any`, but halves of surrogate pairs are taken; such texts cannot be encoded again."""
+    """`decode_any`, but what careless servers write is taken: NaN, infinities, and halves of
+    surrogate pairs. Texts with such halves cannot be encoded again.
+    """
     try:
-        text = str(body, "utf-8")  # of bytes, json would take UTF-16 as well
-        return json.loads(text, parse_float=_number, parse_int=_integer, parse_constant=_no_number)
+        return _loads(body, float)
     except (ValueError, RecursionError) as error:
         problem = _problem(error)
     raise DecodeError(problem)
@@ -124,17 +126,19 @@ def _integer(text: str) -> float:
         return BeyondDouble(text)
 
 
-def _has_half_pair(error: Exception, body: bytes) -> bool:
-    """Whether that is all that msgspec has against the text."""
+def _oddity(body: bytes) -> str | None:
+    """What `decode_loosely` would take, if that is all that is wrong with the text."""
+    constants: list[str] = []
     try:
-        decode_loosely(body)
-    except DecodeError:
-        return False
-    return not isinstance(error, RecursionError)
+        _loads(body, constants.append)
+    except (ValueError, RecursionError):
+        return None
+    return f"{constants[0]} is no number" if constants else "half of a surrogate pair"
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+def _loads(body: bytes, constant: Callable[[str], Any]) -> Any:
+    text = str(body, "utf-8")  # of bytes, json would take UTF-16 as well
+    return json.loads(text, parse_float=_number, parse_int=_integer, parse_constant=constant)
 
 
 def _encode_other(value: Any) -> Any:

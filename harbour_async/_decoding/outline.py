@@ -1,8 +1,8 @@
 """Where the values of an object or array stand in its JSON, by brackets and commas alone.
 
-msgspec refuses a text that has half of a surrogate pair anywhere, even in what it skips, although
-``JSON.stringify`` writes such halves. One record with it must not cost the others of its page.
-The text has to be JSON.
+msgspec refuses a text that has NaN or half of a surrogate pair anywhere, even in what it skips.
+Python's ``json.dumps`` writes the one, ``JSON.stringify`` the other, and one record with it must
+not cost the others of its page. Apart from these, the text has to be JSON.
 """
 
 from __future__ import annotations

@@ -35,5 +35,5 @@ def invalid_line(record: InvalidRecord, columns: Columns) -> bytes:
 def _plain(raw: bytes) -> Any:
     try:
         return decode_any(raw)
-    except DecodeError:  # half of a surrogate pair, which a line of JSON had better not hold
+    except DecodeError:  # NaN or half of a surrogate pair, which a line of JSON had better not hold
         return raw.decode()

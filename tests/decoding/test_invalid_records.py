@@ -66,6 +66,23 @@ def test_half_of_a_surrogate_pair_makes_its_own_record_invalid_only() -> None:
     assert b"\n" not in to_json(invalid)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_python_writes_for_no_number_makes_its_own_record_invalid_only(number: str) -> None:
+    payload = '{"score": [1, ?], "]},NaN": "{NaN"}'.replace("?", number)
+    bad = dumps({"verification_id": "bad", "created_at": 1685038116000, "latest_response": {}})
+    bad = bad.replace(b"{}", payload.encode())
+    rows = decode_rows(Verification, page_with(bad), keep_invalid=True)
+    assert [isinstance(item, InvalidRecord) for item in rows.items].count(True) == 1
+    assert (rows.ids[3], rows.keys) == ("bad", [1_685_038_116_000_000] * 100)
+    invalid = rows.items[3]
+    assert invalid.raw == bad
+    assert str(invalid.error) == f"$.items[3]: invalid JSON: {number} is no number"
+    assert repr(to_dict(invalid)) == repr(json.loads(bad))
+    assert to_json(invalid) == bad
+    with pytest.raises(DecodeError, match=r"^\$: invalid JSON: "):
+        decode_rows(Verification, page_with(bad))
+
+
 def test_an_id_with_half_of_a_surrogate_pair_is_no_id() -> None:
     bad = b'{"verification_id": "\\ud83d", "created_at": "1685038116000"}'
     rows = decode_rows(Verification, page_with(bad), keep_invalid=True)
@@ -139,7 +156,8 @@ def test_the_key_of_an_invalid_record_may_be_updated_at_too() -> None:
     [
         (b"<html>", "$"),
         (b'{"items": [{"verification_id": "\\ud83d"}], "total": 1', "$"),
-        (b'{"items": [{"verification_id": "\\ud83d"}, NaN], "total": 1}', "$"),
+        (b'{"items": [{"verification_id": "a", "result": NaN}, nan], "total": 1}', "$"),
+        (b'{"items": [{"verification_id": "a"}], "total": NaN}', "$"),
         ('{"items": [{"verification_id": "\\ud83d"}], "total": 1}'.encode("utf-16"), "$"),
         (b'{"items": [{}, "\xff"], "total": 1}', "$"),
         (b"[]", "$"),
