@@ -39,7 +39,7 @@ class Met:
         ids = snapshot.ids[first:]
         if self._set is None and self._follows(snapshot, first):
             self._latest = cast(int, snapshot.keys[-1])
-            self._in_order.extend(map(hash, ids))
+            self._in_order.fromlist(list(map(hash, ids)))
             return True
         known, fingerprints = self._looked_up(), set(map(hash, ids))
         each_once = len(fingerprints) == len(ids) and hash(None) not in fingerprints
