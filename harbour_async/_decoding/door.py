@@ -10,6 +10,7 @@ import attrs
 
 from harbour_async._decoding.codec import encode_json, refuse_foreign
 from harbour_async._decoding.converter import Data, WireConverter
+from harbour_async._decoding.reader import Reader
 from harbour_async._record import Record
 from harbour_async._rows import Rows
 from harbour_async.errors import ConfigurationError
@@ -51,12 +52,12 @@ def from_dict(cls: type[T], data: Any) -> T:
 
 def decode_record(cls: type[R], body: bytes) -> R:
     """A single object or receipt."""
-    return _converter().loads(body, cls)
+    return _reader().record(body, cls)
 
 
 def decode_page(cls: type[R], body: bytes) -> Page[R]:
     """A page of a listing, as a user wants it."""
-    return _converter().loads(body, Page[cls])  # type: ignore[valid-type]
+    return _reader().page(body, cls)
 
 
 def decode_rows(
@@ -67,13 +68,18 @@ def decode_rows(
     With ``keep_invalid`` a record that breaks a rule becomes an ``InvalidRecord`` in its place;
     without it is a DecodeError.
     """
-    return _converter().rows(body, cls, key, keep_invalid)
+    return _reader().rows(body, cls, key, keep_invalid)
 
 
 @cache
 def _converter() -> WireConverter:
     # Made when it is first needed: importing should cost nothing.
     return WireConverter()
+
+
+@cache
+def _reader() -> Reader:
+    return Reader(_converter())
 
 
 def _is_decodable(cls: Any) -> bool:
