@@ -58,6 +58,17 @@ def decode_loosely(body: bytes) -> Any:
     raise DecodeError(problem)
 
 
+def is_json(text: bytes) -> bool:
+    """Whether `decode_loosely` takes it; what is nested too deeply for it counts."""
+    try:
+        _loads(text, float)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
 def encode_json(value: Any) -> bytes:
     """``value`` as JSON; ConfigurationError for what JSON has no notion of."""
     try:
@@ -92,7 +103,8 @@ def spliced(payload: bytes) -> msgspec.Raw:
     if b"\n" in payload or b"\r" in payload:
         try:
             payload = msgspec.json.format(payload, indent=-1)
-        except msgspec.DecodeError:  # half of a surrogate pair; line breaks are in no string
+        except (msgspec.DecodeError, RecursionError):  # of an InvalidRecord
+            # Line breaks are in no string.
             payload = b" ".join(payload.splitlines())
     return msgspec.Raw(payload)
 

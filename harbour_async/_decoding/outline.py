@@ -1,8 +1,9 @@
 """Where the values of an object or array stand in its JSON, by brackets and commas alone.
 
-msgspec refuses a text that has NaN or half of a surrogate pair anywhere, even in what it skips.
-Python's ``json.dumps`` writes the one, ``JSON.stringify`` the other, and one record with it must
-not cost the others of its page. Apart from these, the text has to be JSON.
+msgspec refuses a text that has NaN, half of a surrogate pair or a thousand levels anywhere, even
+in what it skips. Python's ``json.dumps`` writes the first, ``JSON.stringify`` the second, and one
+record with it must not cost the others of its page. Each function raises ValueError for a text
+whose brackets and commas are not those of JSON; the values are not looked at.
 """
 
 from __future__ import annotations
@@ -10,35 +11,49 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 _MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
+_NAME = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r]*:', re.DOTALL)
+_SPACE = b" \t\n\r"
+
+_MOST_MARKS = 1 << 20
+"""A hostile body of 64 MB would keep the event loop for half a minute; these take a second."""
 
 
 def elements(array: bytes) -> list[bytes]:
     """The values of an array, each as it came."""
-    return list(_parts(array))
+    return list(_parts(array, b"[", b"]"))
 
 
 def members(json_object: bytes) -> dict[str, bytes]:
     """The values of an object by their names."""
     found = {}
-    for part in _parts(json_object):
-        name = _MARK.match(part)
-        if name:
-            found[json.loads(name[0])] = part[name.end() :].lstrip()[1:].lstrip()  # the colon
+    for part in _parts(json_object, b"{", b"}"):
+        name = _NAME.match(part)
+        if name is None:
+            raise ValueError("a name and a colon are missing")
+        found[json.loads(name[1])] = part[name.end() :].lstrip(_SPACE)
     return found
 
 
-def _parts(text: bytes) -> Iterator[bytes]:
-    depth = start = 0
-    for mark in _MARK.finditer(text):
+def _parts(text: bytes, opening: bytes, closing: bytes) -> Iterator[bytes]:
+    text = text.strip(_SPACE)
+    if not (text.startswith(opening) and text.endswith(closing)):
+        raise ValueError(f"not between {opening!r} and {closing!r}")
+    if not text[1:-1].strip(_SPACE):
+        return
+    depth = start = 1
+    for mark in islice(_MARK.finditer(text, 1), _MOST_MARKS):
         if mark[0] in b"[{":
             depth += 1
-            start = mark.end() if depth == 1 else start
         elif mark[0] in b"]}":
             depth -= 1
         if depth == 0 or (depth == 1 and mark[0] == b","):
-            part = text[start : mark.start()].strip()
+            part = text[start : mark.start()].strip(_SPACE)
             start = mark.end()
-            if part:
-                yield part
+            yield part
+        if depth == 0:
+            break
+    if depth or start != len(text):
+        raise ValueError("the brackets do not match, or are too many")

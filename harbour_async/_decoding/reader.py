@@ -17,7 +17,7 @@ import msgspec
 from cattrs import Converter
 
 from harbour_async._decoding import columns, outline, rules, scan
-from harbour_async._decoding.codec import decode_any, decode_loosely
+from harbour_async._decoding.codec import decode_any, is_json
 from harbour_async._record import Record
 from harbour_async._rows import Rows
 from harbour_async.errors import DecodeError
@@ -90,12 +90,11 @@ class Reader:
             return record, getattr(record, scan.scanner_of(cls).own_id), getattr(record, key, None)
         except DecodeError as error:
             problem = rules.rooted(error, path)
-        plain: Any = _readable(decode_loosely, body)
-        fields = plain if isinstance(plain, dict) else {}
-        record_id = _readable(_sound_id, fields.get(scan.scanner_of(cls).own_id))
-        created_at = _readable(rules.moment, fields.get("created_at"))
+        fields = _readable(outline.members, body) or {}
+        record_id = _readable(_own_id, fields.get(scan.scanner_of(cls).own_id))
+        created_at = _readable(_moment, fields.get("created_at"))
         invalid = InvalidRecord(body, problem, record_id, created_at)
-        return invalid, record_id, _readable(rules.moment, fields.get(key))
+        return invalid, record_id, _readable(_moment, fields.get(key))
 
     def _envelope(
         self, body: bytes, cls: type[R], keep_invalid: bool = False
@@ -110,12 +109,12 @@ class Reader:
             return fields, _scan_array(fields.pop("items"))
         except (*scan.FAILURES, KeyError):
             pass
-        plain = _readable(decode_loosely, body) if keep_invalid else None
-        if isinstance(plain, dict) and isinstance(plain.get("items"), list):
-            parts = outline.members(body)
-            items = outline.elements(parts.pop("items"))
-            fields = {name: msgspec.Raw(text) for name, text in parts.items()}
-            return fields, [msgspec.Raw(text) for text in items]
+        if keep_invalid:
+            parts = _readable(outline.members, body) or {}
+            items = _readable(outline.elements, parts.pop("items", b""))
+            if items is not None and all(map(is_json, items)):
+                fields = {name: msgspec.Raw(text) for name, text in parts.items()}
+                return fields, [msgspec.Raw(text) for text in items]
         self._converter.structure(decode_any(body), Page[cls])  # type: ignore[valid-type]
         raise DecodeError("invalid JSON")
 
@@ -131,12 +130,16 @@ _scan_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _ONE = {name: msgspec.Raw(b"1") for name in ("total", "page", "size", "pages")}
 
 
-def _sound_id(value: Any) -> str:
-    return rules.own_id(value).encode().decode()  # not half of a surrogate pair
+def _own_id(text: bytes) -> str:
+    return rules.own_id(decode_any(text))
 
 
-def _readable(rule: Callable[[Any], T], value: Any) -> T | None:
+def _moment(text: bytes) -> datetime:
+    return rules.moment(decode_any(text))
+
+
+def _readable(read: Callable[[bytes], T], text: bytes | None) -> T | None:
     try:
-        return rule(value)
+        return None if text is None else read(text)
     except (TypeError, ValueError, DecodeError):
         return None

@@ -83,6 +83,26 @@ def test_what_python_writes_for_no_number_makes_its_own_record_invalid_only(numb
         decode_rows(Verification, page_with(bad))
 
 
+@pytest.mark.parametrize("line_break", [b"", b"\n"])
+def test_a_record_nested_too_deeply_is_invalid_alone(line_break: bytes) -> None:
+    deep = line_break + b"[" * 100_000 + b"]" * 100_000
+    bad = (
+        b'{"verification_id": "bad", "created_at": 1685038116000, "latest_response": ' + deep + b"}"
+    )
+    rows = decode_rows(Verification, page_with(bad), keep_invalid=True)
+    assert (rows.ids[3], rows.keys) == ("bad", [1_685_038_116_000_000] * 100)
+    invalid = rows.items[3]
+    assert (invalid.record_id, invalid.created_at) == ("bad", MOMENT)
+    assert str(invalid.error) == "$.items[3]: nested too deeply"
+    assert to_json(invalid).split() == bad.split()
+
+
+def test_a_body_of_too_many_values_is_not_taken_apart() -> None:
+    body = page_with(b"[NaN" + b",[]" * (1 << 20) + b"]")
+    with pytest.raises(DecodeError, match=r"^\$: invalid JSON"):
+        decode_rows(Verification, body, keep_invalid=True)
+
+
 def test_an_id_with_half_of_a_surrogate_pair_is_no_id() -> None:
     bad = b'{"verification_id": "\\ud83d", "created_at": "1685038116000"}'
     rows = decode_rows(Verification, page_with(bad), keep_invalid=True)
@@ -158,6 +178,18 @@ def test_the_key_of_an_invalid_record_may_be_updated_at_too() -> None:
         (b'{"items": [{"verification_id": "\\ud83d"}], "total": 1', "$"),
         (b'{"items": [{"verification_id": "a", "result": NaN}, nan], "total": 1}', "$"),
         (b'{"items": [{"verification_id": "a"}], "total": NaN}', "$"),
+        (b'{"items": [NaN], "total": 1', "$"),
+        (b'{"items": [NaN], "total": 1]', "$"),
+        (b'{"items": [NaN], "total": 1}}', "$"),
+        (b'{"items": [NaN], "total": 1} x', "$"),
+        (b'\x0c{"items": [NaN], "total": 1}', "$"),
+        (b'{"items": [NaN,], "total": 1}', "$"),
+        (b'{"items": [NaN] 3, "total": 1}', "$"),
+        (b'{"items": [NaN, {"a": 1 "b": 2}], "total": 1}', "$"),
+        (b'{"items": [NaN, {"a": 1]}, {}], "total": 1}', "$"),
+        (b'{"items": [NaN], , "total": 1}', "$"),
+        (b'{"items": [NaN], 7, "total": 1}', "$"),
+        (b'{"items": [NaN]}', "$.total"),
         ('{"items": [{"verification_id": "\\ud83d"}], "total": 1}'.encode("utf-16"), "$"),
         (b'{"items": [{}, "\xff"], "total": 1}', "$"),
         (b"[]", "$"),
