@@ -20,6 +20,7 @@ from harbour_async import (
     Timeout,
     UnprocessableEntityError,
 )
+from harbour_async.sandbox import Sandbox
 from tests.servers import KEY, Handler, RawServer, ReceivedRequest, answer, raw_server
 
 WEBHOOK = b'{"webhook_id": "wb_1", "event_datetime": 1685452157000}'
@@ -121,6 +122,44 @@ async def test_if_both_fail_the_first_error_is_raised(first: int, second: int, m
     assert str(caught.value.request) == f"{name} /webhooks/wb_1"
     assert any(str(second) in note for note in caught.value.__notes__)
     assert len(server.received) == 2
+
+
+async def many_and_missing(harbour: HarbourSession, *ids: str) -> tuple[list[str], list[str]]:
+    many = harbour.verifications.get_many(ids)
+    return [v.verification_id async for v in many], many.missing
+
+
+@asynccontextmanager
+async def mixed() -> AsyncIterator[tuple[HarbourSession, Sandbox]]:
+    """It knows the plural path, for DELETE only, so it answers 405 to a GET of that."""
+    async with (
+        Sandbox(
+            verifications=3, rate_limit=None, spelling={"GET": "singular", "DELETE": "plural"}
+        ) as sandbox,
+        HarbourSession(sandbox.api_key, base_url=sandbox.url) as harbour,
+    ):
+        yield harbour, sandbox
+
+
+async def test_an_id_that_does_not_exist_is_missing_where_each_method_has_its_spelling() -> None:
+    async with mixed() as (harbour, sandbox):
+        first = sandbox.verification_ids()[0]
+        assert await many_and_missing(harbour, "V-none", first) == ([first], ["V-none"])
+
+
+async def test_waiting_for_what_does_not_exist_is_404_where_each_method_has_its_spelling() -> None:
+    async with mixed() as (harbour, _):
+        with pytest.raises(NotFoundError):
+            await harbour.verifications.wait_for("V-none", timeout=30)
+
+
+@pytest.mark.parametrize(("first", "second"), [(403, 404), (405, 405), (405, 403)])
+async def test_an_id_that_may_exist_is_not_missing(first: int, second: int) -> None:
+    table = {"GET /verifications": answer(first), "GET /verification": answer(second)}
+    async with talking(routes(table)) as (harbour, _):
+        with pytest.raises(APIStatusError) as caught:
+            await many_and_missing(harbour, "V")
+    assert caught.value.status == first
 
 
 async def test_a_real_refusal_is_not_hidden_by_an_unknown_route() -> None:

@@ -116,8 +116,9 @@ class Resource:
         except HarbourError as error:
             if not _first_stands(first, error):
                 raise
-            first.add_note(f"the other spelling failed, too: {error}")
-        raise first
+            second = error
+        first.add_note(f"the other spelling failed, too: {second}")
+        raise first from second
 
     async def _remembered(
         self, method: str, spelling: str, ask: Callable[[str], Awaitable[T]]

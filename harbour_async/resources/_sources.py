@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from harbour_async.errors import APIStatusError, NotFoundError
 from harbour_async.models import Verification
 from harbour_async.pagination import Pager
 from harbour_async.resources._checkpoint import EPOCH, from_now_on
@@ -34,7 +35,12 @@ class Sources:
     async def get(
         self, verification_id: str, lane: Priority, left: Left = _unbounded
     ) -> Verification:
-        return await self._verifications.get(verification_id, priority=lane, timeout=left())
+        """One verification; NotFoundError also where the other spelling's route is known."""
+        try:
+            return await self._verifications.get(verification_id, priority=lane, timeout=left())
+        except APIStatusError as error:
+            failure = _about_the_id(error)
+        raise failure
 
     def many(
         self,
@@ -97,3 +103,10 @@ class Sources:
             interval=interval,
             resume=resume,
         )
+
+
+def _about_the_id(error: APIStatusError) -> APIStatusError:
+    """The error that says whether the id exists, where both spellings of the path failed."""
+    # What answers 405 has no GET. So GET belongs to the other spelling, whose 404 is about the id.
+    other = error.__cause__
+    return other if error.status == 405 and isinstance(other, NotFoundError) else error
