@@ -204,6 +204,9 @@ def test_an_order_that_is_not_a_field_and_a_direction_is_refused(bad: Any) -> No
         (429, errors.RateLimitError),
         (500, errors.InternalServerError),
         (503, errors.InternalServerError),
+        (599, errors.InternalServerError),
+        (600, errors.APIStatusError),
+        (999, errors.APIStatusError),
     ],
 )
 def test_each_status_has_its_error(status: int, cls: type[errors.APIStatusError]) -> None:
@@ -230,6 +233,11 @@ def test_the_guides_error_envelope_is_read() -> None:
 def test_the_newer_error_envelope_is_read() -> None:
     error = _error(400, b'{"code":3001,"message":"M","docs":"https://d","errors":[{"path":"x"}]}')
     assert (error.code, error.more_info, error.errors) == (3001, "https://d", [{"path": "x"}])
+
+
+def test_a_null_in_an_error_envelope_does_not_hide_the_other_envelopes_field() -> None:
+    error = _error(400, b'{"error":null,"code":3001,"more_info":null,"docs":"https://d"}')
+    assert (error.code, error.more_info) == (3001, "https://d")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'"x"', b"\xff\xfe", b"[" * 100_000])

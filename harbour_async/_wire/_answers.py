@@ -81,7 +81,7 @@ def error_from(
     found = envelope.get("errors")
     kept = {redact(name): redact(value) for name, value in headers.items()}
     cls = _STATUS_ERRORS.get(
-        status, errors.InternalServerError if status >= 500 else APIStatusError
+        status, errors.InternalServerError if 500 <= status < 600 else APIStatusError
     )
     error = cls(
         status=status,
@@ -121,7 +121,8 @@ def _envelope(body: bytes) -> dict[str, Any]:
         value = decode_any(json_text(body))
     except DecodeError:
         return {}
-    return value if isinstance(value, dict) else {}
+    fields = value.items() if isinstance(value, dict) else ()
+    return {name: item for name, item in fields if item is not None}
 
 
 def _redacted(value: Any, redact: Redact) -> Any:

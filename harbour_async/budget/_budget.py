@@ -195,13 +195,16 @@ class Budget:
         return f"<{type(self).__name__} {self._described()}>"
 
     def _described(self) -> str:
-        limit = self.limit
-        rate = "unlimited" if limit.requests is None else f"{limit.requests} per {limit.per:g} s"
+        rate = self._rate()
         if self._closed:
             return f"{rate}, closed"
         now = self.snapshot()
         pause = f", paused for {now.paused_for:.1f} s" if now.paused_for else ""
         return f"{rate}, {now.used} used, {sum(now.waiting)} waiting{pause}"
+
+    def _rate(self) -> str:
+        limit = self.limit
+        return "unlimited" if limit.requests is None else f"{limit.requests} per {limit.per:g} s"
 
     # -- one loop, one process -----------------------------------------------------------------
 
@@ -268,8 +271,7 @@ class Budget:
         if turn > deadline:
             raise DeadlineExceededError(
                 f"the request's turn comes in {turn - now:.1f} s at the earliest, its deadline in "
-                f"{deadline - now:.1f} s ({len(self._lanes)} waiting, limit: "
-                f"{self.limit.requests} per {self.limit.per:g} s)"
+                f"{deadline - now:.1f} s ({len(self._lanes)} waiting, limit: {self._rate()})"
             )
 
 

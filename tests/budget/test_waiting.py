@@ -187,6 +187,14 @@ async def test_a_call_whose_turn_comes_after_its_deadline_fails_at_once() -> Non
 
 
 @virtual_time
+async def test_a_pause_beyond_a_deadline_is_told_of_a_budget_without_a_limit() -> None:
+    budget = Budget(RateLimit.unlimited())
+    budget.pause(30)
+    with pytest.raises(DeadlineExceededError, match="limit: unlimited"):
+        await budget.acquire(deadline=asyncio.get_running_loop().time() + 10)
+
+
+@virtual_time
 async def test_a_deadline_that_passes_while_waiting_ends_the_wait() -> None:
     budget = Budget(RateLimit(1, per=10.0))
     await budget.acquire()  # never answered
