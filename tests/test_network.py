@@ -10,6 +10,7 @@ import trustme
 
 from harbour_async import (
     APIConnectionError,
+    APIStatusError,
     ConfigurationError,
     HarbourSession,
     Network,
@@ -209,6 +210,38 @@ async def test_the_error_for_a_proxy_that_refuses_says_that_nothing_was_sent(
     assert server.received == []
     for secret in (PASSWORD, KEY, "Jane"):
         assert secret not in exposed_text(caught.value)
+
+
+async def refuse(_: ReceivedRequest) -> bytes:
+    return answer(407, b"no, Jane Doe", X_Echo=PASSWORD)
+
+
+async def test_a_proxy_that_refuses_plain_http_is_told_from_the_api() -> None:
+    async with (
+        raw_server(refuse) as server,
+        session(
+            "http://api.example/v2",
+            Network(
+                proxy=server.url.removesuffix("/v2").replace("//", f"//user:{PASSWORD}@"),
+                insecure_hosts=("api.example",),
+            ),
+        ) as harbour,
+    ):
+        with pytest.raises(APIConnectionError, match=r"proxy.*refused.*407") as caught:
+            await harbour.webhooks.create("https://destination.example")
+    assert not caught.value.sent
+    assert len(server.received) == 1
+    for secret in (PASSWORD, KEY, "Jane"):
+        assert secret not in exposed_text(caught.value)
+
+
+async def test_a_407_without_a_proxy_is_an_answer_of_the_api() -> None:
+    async with (
+        raw_server(refuse) as server,
+        session(server.url, Network()) as harbour,
+    ):
+        with pytest.raises(APIStatusError):
+            await harbour.verifications.get("VERIFICATION-1")
 
 
 @pytest.mark.parametrize("refusal", [b"garbage\r\n\r\n", answer(503)])

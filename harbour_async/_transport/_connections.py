@@ -105,6 +105,11 @@ class Route:
             options["proxy_headers"] = {"Proxy-Authorization": self._credentials}
         return options
 
+    def refused_by_proxy(self, status: int) -> bool:
+        """Whether the proxy gave this answer, and not the API (RFC 9110, section 15.5.8)."""
+        # Through a tunnel, which is made for https, only the API answers.
+        return status == 407 and self.proxy is not None and self.url.scheme == "http"
+
     def headers(self) -> dict[str, str]:
         """Headers of each request: without TLS there is no CONNECT, and the proxy reads these."""
         if self._credentials is None or self.url.scheme == "https":

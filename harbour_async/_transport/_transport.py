@@ -129,6 +129,10 @@ class Transport:
             timeout=_aiohttp_timeout(timeout.attempt, timeout.connect),
             **self._options,
         )
+        if self._route.refused_by_proxy(response.status):
+            response.close()
+            attempt_state.get().sent = False
+            raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
         slot.answered()
         try:
             return Answer(response.status, response.headers, await self._read(response))
