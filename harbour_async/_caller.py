@@ -189,6 +189,7 @@ def named(error: HarbourError, call: Call) -> HarbourError:
     elif isinstance(error, APIConnectionError):
         error.sent = error.sent or call.sent
     elif isinstance(error, DecodeError):
+        error.status = call.answer.status
         error.content_type = _wire.content_type(call.answer.headers)
         error.size = len(call.answer.body)
         # A parser's error may quote the body, and its frames hold it.

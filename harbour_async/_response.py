@@ -36,6 +36,7 @@ class Response:
             return decode_any(json_text(self.body))
         except DecodeError as error:
             failure = error
+        failure.status = self.status
         failure.content_type, failure.size = content_type(self.headers), len(self.body)
         # A parser's error may quote the body, and its frames hold it.
         failure.__cause__ = failure.__context__ = failure.__traceback__ = None

@@ -214,9 +214,11 @@ class InternalServerError(APIStatusError):
 class DecodeError(HarbourError):
     """An answer is not what the guide says; ``path`` names the place: ``$.items[3].is_scan``.
 
-    ``content_type`` and ``size`` (bytes) say what kind of body it was, where that is known.
+    ``status`` is that of the answer; ``content_type`` and ``size`` (bytes) say what kind of body
+    it was; None where there was no answer.
     """
 
+    status: int | None = None
     content_type: str | None = None
     size: int | None = None
 
@@ -228,7 +230,9 @@ class DecodeError(HarbourError):
         message = super().__str__()
         if self.size is None:
             return message
-        return f"{message} (the body is {self.content_type or 'of no type'}, {self.size} bytes)"
+        status = "" if self.status is None else f"status {self.status}, "
+        kind = self.content_type or "of no type"
+        return f"{message} ({status}the body is {kind}, {self.size} bytes)"
 
 
 class ResponseTooLargeError(HarbourError):

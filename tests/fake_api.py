@@ -109,7 +109,9 @@ class FakeApi:
                 body = await self._sent(call, priority)
         except TimeoutError:
             raise SessionClosedError("closed") from None
-        call.answer = cast(Any, SimpleNamespace(body=json.dumps(body).encode(), headers={}))
+        call.answer = cast(
+            Any, SimpleNamespace(status=200, body=json.dumps(body).encode(), headers={})
+        )
         return read(call)
 
     async def _sent(self, call: Call, priority: Priority) -> Any:

@@ -148,15 +148,16 @@ async def test_every_decoder_ignores_a_byte_order_mark() -> None:
         ({}, "of no type"),
     ],
 )
-async def test_a_decode_error_names_request_and_kind_of_body(
+async def test_a_decode_error_names_request_status_and_kind_of_body(
     headers: dict[str, str], kind: str
 ) -> None:
-    async with talking(answering(answer(200, b"<html>Jane</html>", **headers))) as (harbour, _):
+    async with talking(answering(answer(203, b"<html>Jane</html>", **headers))) as (harbour, _):
         with pytest.raises(DecodeError) as caught:
             await harbour.verifications.page(3)
+    assert caught.value.status == 203
     message = str(caught.value)
     assert message.startswith("GET /verifications (page 3): ")
-    assert message.endswith(f"(the body is {kind}, 17 bytes)")
+    assert message.endswith(f"(status 203, the body is {kind}, 17 bytes)")
     assert "Jane" not in message
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
