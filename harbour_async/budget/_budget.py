@@ -249,7 +249,7 @@ class Budget:
         """Undo a wait that was cancelled, also one that was granted in the very same tick."""
         self._withdraw(waiter)
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-            self._dispatcher.take_back(waiter.result())
+            waiter.result().unsent()
 
     def _withdraw(self, waiter: asyncio.Future[Slot]) -> None:
         self._lanes.discard(waiter)

@@ -82,6 +82,7 @@ class Dispatcher:
         if slot is not None:
             if self._pace is not None:
                 self._pace.take()
+                slot.when_unsent(self._token_is_back)
             self._last_grant = now
         return slot
 
@@ -109,13 +110,12 @@ class Dispatcher:
         if self._stopping:
             await asyncio.wait(self._stopping)
 
-    def take_back(self, slot: Slot) -> None:
-        """Undo a grant whose waiter was cancelled before it could run."""
-        slot.unsent()
-        if self._pace is not None:
-            self._pace.give_back()
-        if self._lanes:  # the task may already wait for the next token; this one is there now
-            self.restart()
+    def _token_is_back(self) -> None:
+        """Nothing was sent with it."""
+        assert self._pace is not None
+        self._pace.give_back()
+        if self._lanes and not self._loop.is_closed():
+            self.restart()  # the task may already wait for the next token; this one is there now
 
     def restart(self) -> None:
         """Begin again, as the task may wait for something that is there by now."""
@@ -181,6 +181,7 @@ class Dispatcher:
             return
         if self._pace is not None:
             self._pace.spend()
+            slot.when_unsent(self._token_is_back)
         self._last_grant = now
         waiter.set_result(slot)
 

@@ -17,8 +17,8 @@ CATCH_UP = 2
 class Pace:
     """A token bucket holding ``burst`` tokens, refilled at ``requests`` per ``per`` seconds.
 
-    One token can be held back. The task that took it may then be cancelled, or wait for something
-    else first, and the token is not lost.
+    Tokens can be held back: one that is taken, while its task still waits for something else and
+    may be cancelled, and those of sends that did not happen.
     """
 
     __slots__ = ("_bucket", "_burst", "_held", "interval")
@@ -28,47 +28,47 @@ class Pace:
         self.interval = limit.per / limit.requests
         self._burst = limit.burst
         self._bucket = self._new_bucket()
-        self._held = False
+        self._held = 0
 
     def _new_bucket(self) -> AsyncLimiter:
         return AsyncLimiter(self._burst, self._burst * self.interval)
 
     def ready(self) -> bool:
-        return self._held or self._bucket.has_capacity()
+        return self._held > 0 or self._bucket.has_capacity()
 
     def take(self) -> None:
         """Spend a token at once. Only if ``ready()``."""
-        self._return_old_token()
-        if not self._held:
+        self._return_old_tokens()
+        if self._held:
+            self._held -= 1
+        else:
             _at_once(self._bucket.acquire())
-        self._held = False
 
     async def hold(self) -> None:
         """Wait for a token, and keep it until ``spend()``."""
-        self._return_old_token()
+        self._return_old_tokens()
         if not self._held:
             # aiolimiter takes the token in the step in which this task goes on, so a
-            # cancellation comes either before that or after `_held` is set.
+            # cancellation comes either before that or after `_held` is counted.
             await self._bucket.acquire()
-            self._held = True
+            self._held += 1
 
-    def _return_old_token(self) -> None:
-        # A token held since before the bucket filled up is one of the `burst` tokens.
-        if self._held and self._bucket.has_capacity(self._burst):
-            self._held = False
+    def _return_old_tokens(self) -> None:
+        # Those held since before the bucket filled up are among the `burst` tokens.
+        while self._held and self._bucket.has_capacity(self._burst - self._held + 1):
+            self._held -= 1
 
     def spend(self) -> None:
-        self._held = False
+        self._held = max(0, self._held - 1)
 
     def give_back(self) -> None:
-        self._held = True
+        self._held = min(self._burst, self._held + 1)
 
     def restart(self, tokens: float) -> None:
-        """Go on with this many tokens, a held one included."""
+        """Go on with this many tokens, held ones included."""
+        self._held = min(self._held, int(tokens))
         self._bucket = self._new_bucket()
-        _at_once(
-            self._bucket.acquire(self._burst - min(self._burst, max(0.0, tokens - self._held)))
-        )
+        _at_once(self._bucket.acquire(self._burst - min(self._burst, tokens - self._held)))
 
     def replay(self, seconds_ago: Sequence[float]) -> None:
         """Go on as if these sends (the oldest first) had gone through the bucket."""
@@ -76,7 +76,7 @@ class Pace:
         for earlier, later in pairwise([*seconds_ago, 0.0]):
             tokens = max(0.0, tokens - 1)
             tokens = min(self._burst, tokens + (earlier - later) / self.interval)
-        self._held = False
+        self._held = 0
         self.restart(tokens)
 
     def drop_savings(self) -> None:

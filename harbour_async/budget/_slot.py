@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -35,18 +36,25 @@ class Slot:
     Guide: "Rate limits"; docs/budget.md, "The promise".
     """
 
-    __slots__ = ("_ledger", "name", "taken_at")
+    __slots__ = ("_ledger", "_on_unsent", "name", "taken_at")
 
     def __init__(self, ledger: Settler | None, taken_at: float = 0.0, name: str = "") -> None:
         self._ledger = ledger
+        self._on_unsent: Callable[[], None] | None = None
         self.taken_at: float = taken_at
         self.name: str = name
 
+    def when_unsent(self, then: Callable[[], None]) -> None:
+        """Have ``then`` called after ``unsent()``, if that is the report."""
+        self._on_unsent = then
+
     def unsent(self) -> None:
-        """Report that certainly nothing was sent: the slot is free again at once."""
+        """Report that certainly nothing was sent: it is as if the slot had not been taken."""
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
             ledger.unsent(self)
+            if self._on_unsent is not None:
+                self._on_unsent()
 
     def answered(self) -> None:
         """Report an answer or a definite failure: the slot is free again in ``per`` seconds."""

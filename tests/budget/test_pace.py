@@ -46,6 +46,44 @@ async def test_a_burst_needs_no_turn_of_the_loop() -> None:
 
 
 @virtual_time
+async def test_what_was_not_sent_leaves_the_burst_as_it_was() -> None:
+    budget = Budget(RateLimit(100, per=60.0, burst=20))
+    loop = asyncio.get_running_loop()
+    for _ in range(10):
+        for slot in [await budget.acquire() for _ in range(20)]:
+            slot.unsent()
+    assert loop.time() == pytest.approx(0.0, abs=0.001)
+    await asyncio.sleep(30.0)
+    times = await grants(budget, 22, Priority.INTERACTIVE)
+    assert times[19] == pytest.approx(30.0, abs=0.001)
+    assert times[20:] == pytest.approx([30.6, 31.2], abs=0.001)
+
+
+@virtual_time
+async def test_a_call_that_waits_for_the_pace_goes_when_another_was_not_sent() -> None:
+    budget = Budget(RateLimit(6, per=60.0, burst=2))
+    loop = asyncio.get_running_loop()
+    first, second = [await budget.acquire() for _ in range(2)]
+    first.answered()
+    third = asyncio.create_task(budget.acquire())
+    await asyncio.sleep(3.0)
+    assert not third.done()
+    second.unsent()
+    await third
+    assert loop.time() == pytest.approx(3.0, abs=0.001)
+
+
+@virtual_time
+async def test_what_was_not_sent_before_a_pause_makes_no_burst_after_it() -> None:
+    budget = Budget(RateLimit(100, per=60.0, burst=20))
+    slots = [await budget.acquire() for _ in range(20)]
+    budget.pause(30.0)
+    for slot in slots:
+        slot.unsent()
+    assert await grants(budget, 3) == pytest.approx([30.0, 30.6, 31.2], abs=0.01)
+
+
+@virtual_time
 async def test_bulk_never_waits_long_after_a_burst() -> None:
     budget = Budget()
     times = await grants(budget, 250)
