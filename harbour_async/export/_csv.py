@@ -33,11 +33,13 @@ class CsvWriter:
         self._path = path
         self._columns = columns
         self._fd = _disk.open_private(path)
-        _disk.write(self._fd, self._header, path)
 
     @property
     def _header(self) -> bytes:
         return _line(self._columns.names)
+
+    def begin(self) -> None:
+        _disk.write(self._fd, self._header, self._path)
 
     def write(self, lines: Sequence[bytes]) -> None:
         rows = b"".join(_line(self._columns.row(line)) for line in lines)

@@ -27,6 +27,9 @@ class JsonlWriter:
         self._columns = columns
         self._fd = _disk.open_private(path)
 
+    def begin(self) -> None:
+        """Nothing stands before the rows."""
+
     def write(self, lines: Sequence[bytes]) -> None:
         _disk.write(self._fd, b"".join(line + b"\n" for line in lines), self._path)
         self.rows += len(lines)

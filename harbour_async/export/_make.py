@@ -24,6 +24,7 @@ class Writer(Protocol):
 
     rows: int
 
+    def begin(self) -> None: ...
     def write(self, lines: list[bytes]) -> None: ...
     def copy(self, old: Path, keep: Keep) -> Iterator[None]: ...
     def close(self) -> None: ...
@@ -68,6 +69,7 @@ async def _written(spool: Spool, columns: Columns, *, merge: Path | None, dedupe
     partial = spool.files.partial
     writer = writer_of(spool.state.asked.format)(partial, columns)
     try:
+        writer.begin()
         versions = Versions.of(spool.chunks(), columns) if dedupe else None
         if merge is not None and versions is not None:
             for _ in writer.copy(merge, versions.keeps):

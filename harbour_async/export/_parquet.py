@@ -19,21 +19,29 @@ _GROUP_BYTES = 16 << 20
 
 
 class _Sink(io.RawIOBase):
-    """A file object for pyarrow that writes through ``_disk``."""
+    """A file object for pyarrow that writes through ``_disk``, and nowhere once it is abandoned."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.fd = _disk.open_private(path)
         self._place = 0
+        self._abandoned = False
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
         size = memoryview(data).nbytes
-        _disk.write(self.fd, bytes(data), self.path)
+        if not self._abandoned:
+            _disk.write(self.fd, bytes(data), self.path)
         self._place += size
         return size
+
+    def abandon(self) -> None:
+        # A writer of pyarrow that was not closed writes a footer when it is collected. By then the
+        # descriptor's number may be that of another file or of a connection.
+        self._abandoned = True
+        os.close(self.fd)
 
     def tell(self) -> int:
         return self._place
@@ -47,9 +55,12 @@ class ParquetWriter:
         self._columns = columns
         self._shape = schema(columns)
         self._sink = _Sink(path)
-        self._writer = arrow().parquet.ParquetWriter(self._sink, self._shape, compression="zstd")
+        self._writer: Any = None
         self._group: list[Any] = []
         self._bytes = 0
+
+    def begin(self) -> None:
+        self._writer = arrow().parquet.ParquetWriter(self._sink, self._shape, compression="zstd")
 
     def write(self, lines: Sequence[bytes]) -> None:
         self._add(batch(lines, self._columns, self._shape), sum(map(len, lines)))
@@ -79,7 +90,7 @@ class ParquetWriter:
         _disk.sync(self._sink.fd, self._sink.path)
 
     def abandon(self) -> None:
-        os.close(self._sink.fd)
+        self._sink.abandon()
 
     def _add(self, found: Any, size: int) -> None:
         self.rows += found.num_rows

@@ -88,7 +88,8 @@ class ExportWalk:
     def _save(self) -> None:
         """Start writing a checkpoint in a thread, so that a slow disk does not hold up the walk."""
         work = partial(self.spool.save, self.spool.state)
-        self._saving = asyncio.ensure_future(asyncio.to_thread(work))
+        # Not a task: when a loop ends, it cancels its tasks, which would not stop the thread.
+        self._saving = asyncio.get_running_loop().run_in_executor(None, work)
 
     async def _saved(self) -> None:
         """Wait for the last checkpoint, and raise its error if it failed."""
@@ -98,7 +99,11 @@ class ExportWalk:
     async def _save_the_rest(self) -> None:
         """After a failed walk, keep what was received, unless the disk fails too."""
         if self._saving is not None:
-            await asyncio.wait({self._saving})
+            # The thread uses the spool, which is closed after this. So wait for it even if the
+            # export is cancelled again (a second Ctrl-C).
+            while not self._saving.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({self._saving})
             self._saving.exception()  # the error that ended the walk is the one to be raised
         # If a page was only partly written, its bytes do not count: keep the last checkpoint.
         if not self._appending and self.spool.state.yielded:
