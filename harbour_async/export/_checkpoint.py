@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ VERSION = 1
 
 @frozen
 class Asked:
-    """The arguments of an export; only an export with the same ones may go on with its spool."""
+    """The arguments of an export; only an export with the same ones may go on with its spool.
+
+    ``resume`` is a digest of the token that the listing goes on from, if it was given one.
+    """
 
     listing: str
     identity: str = field(repr=False)
@@ -26,6 +30,7 @@ class Asked:
     fields: list[str]
     max_items: int | None = None
     since: str | None = None
+    resume: str | None = None
 
     def differences(self, kept: Asked) -> str:
         """Both sides of everything that differs."""
@@ -69,11 +74,14 @@ class Checkpoint:
         _disk.write_whole(path, json.dumps(document).encode())
 
 
+def digest(token: str) -> str:
+    return hashlib.blake2b(token.encode(), digest_size=8).hexdigest()
+
+
 def load(path: Path) -> Checkpoint | None:
     """The checkpoint at ``path``, if there is one; ConfigurationError if it cannot be read."""
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
+    text = _disk.read(path)
+    if text is None:
         return None
     try:
         document = json.loads(text)
@@ -81,7 +89,7 @@ def load(path: Path) -> Checkpoint | None:
             raise ValueError("another version")
         asked = Asked(**document.pop("asked"))
         return Checkpoint(asked, report=report_from(document.pop("report")), **document)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ConfigurationError(
             f"{path} is damaged, or of another version of the library: "
             "start again with --restart (restart=True)"

@@ -12,7 +12,7 @@ import attrs
 from attrs import field, frozen
 
 from harbour_async._decoding import decode_any, join_line, rules, split_line, to_json
-from harbour_async.errors import ConfigurationError
+from harbour_async.errors import ConfigurationError, DecodeError
 
 EXTRA = "extra"
 """The column of all fields that the guide does not name."""
@@ -86,12 +86,20 @@ class Columns:
         fields = split_line(line)
         return [self._value(column, fields) for column in self.chosen]
 
-    def version(self, line: bytes) -> tuple[str | None, datetime | None]:
-        """The id of the line's record, and its ``updated_at`` if that was chosen."""
+    def version(self, line: bytes) -> tuple[str, datetime | None]:
+        """The id of the line's record, and its ``updated_at`` if that was chosen.
+
+        Raises DecodeError if the line is not one of a record.
+        """
         fields = split_line(line)
         updated = fields.get("updated_at", b"null")
         own_id = decode_any(fields.get(self.own_id, b"null"))
-        return own_id, None if updated == b"null" else rules.moment(decode_any(updated))
+        if not isinstance(own_id, str):
+            raise DecodeError("no id", path=f"$.{self.own_id}")
+        try:
+            return own_id, None if updated == b"null" else rules.moment(decode_any(updated))
+        except rules.BrokenRuleError as error:
+            raise DecodeError(str(error), path="$.updated_at") from None
 
     def _value(self, column: Column, fields: dict[str, bytes]) -> Any:
         if column.name == EXTRA:

@@ -6,7 +6,6 @@ text, timestamps ISO 8601 in UTC.
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,15 +13,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from harbour_async._decoding import encode_json
-from harbour_async.errors import ConfigurationError
+from harbour_async._decoding import encode_json, rules
 from harbour_async.export import _disk
+from harbour_async.export._errors import unmergeable
 from harbour_async.export._jsonl import Keep
 
 if TYPE_CHECKING:
     from harbour_async.export._columns import Columns
 
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$')
+_CELL = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(?:,|\n\Z)')
 
 
 class CsvWriter:
@@ -51,14 +51,18 @@ class CsvWriter:
         names = self._columns.names
         own_id = names.index(self._columns.own_id)
         updated = names.index("updated_at") if "updated_at" in names else None
-        with old.open("rb") as file:
+        with _disk.reading(old) as file:
             rows = _raw_rows(file)
             if next(rows, b"") != self._header:
-                raise ConfigurationError(f"{old} has other columns: it cannot be merged into")
-            for number, raw in enumerate(rows):
-                cells = next(csv.reader([raw.decode()]))
-                moment = cells[updated] if updated is not None else ""
-                if keep(cells[own_id], datetime.fromisoformat(moment) if moment else None):
+                raise unmergeable(old, "has other columns")
+            for number, raw in enumerate(rows, 1):
+                try:
+                    cells = _cells(raw, len(names))
+                    moment = cells[updated] if updated is not None else ""
+                    version = cells[own_id], rules.moment(moment) if moment else None
+                except (ValueError, rules.BrokenRuleError):
+                    raise unmergeable(old, f"has another form in row {number}") from None
+                if keep(*version):
                     _disk.write(self._fd, raw, self._path)
                     self.rows += 1
                 if number % 1000 == 0:
@@ -79,6 +83,24 @@ def _raw_rows(file: BinaryIO) -> Iterator[bytes]:
         if row.count(b'"') % 2 == 0:
             yield row
             row = b""
+    if row:
+        yield row
+
+
+def _cells(raw: bytes, count: int) -> list[str]:
+    """The cells of a row as ``_line`` writes it; ValueError for any other."""
+    # Not by the module csv: it refuses cells above a limit that holds for the whole process.
+    row, place, cells = raw.decode(), 0, []
+    while place < len(row):
+        match = _CELL.match(row, place)
+        if match is None:
+            raise ValueError
+        quoted, plain = match.groups()
+        cells.append(plain if quoted is None else quoted.replace('""', '"'))
+        place = match.end()
+    if len(cells) != count or not row.endswith("\n"):
+        raise ValueError
+    return cells
 
 
 def _line(cells: Sequence[Any]) -> bytes:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from harbour_async.export._errors import ExportError
 
@@ -19,6 +20,8 @@ _OWNER_ONLY = 0o600
 def _typed(path: Path | str) -> Iterator[None]:
     try:
         yield
+    except ExportError:
+        raise
     except OSError as error:
         raise ExportError(f"{path}: {error.strerror or error}", error.errno) from error
 
@@ -40,6 +43,31 @@ def write(fd: int, data: bytes, path: Path) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """The file, open for reading; an error while it is read is an ExportError."""
+    with _typed(path), path.open("rb") as file:
+        yield file
+
+
+def read(path: Path) -> bytes | None:
+    """The content of a small file; None if there is no file."""
+    with _typed(path):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+def mode_of(path: str | os.PathLike[str]) -> int | None:
+    """Type and permissions of the file that a path leads to; None if there is no file."""
+    with _typed(os.fspath(path)):
+        try:
+            return os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
 
 def overwrite(fd: int, data: bytes, path: Path) -> None:

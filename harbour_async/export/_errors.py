@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harbour_async.errors import HarbourError
+from pathlib import Path
+
+from harbour_async.errors import ConfigurationError, HarbourError
 
 
 class ExportError(HarbourError, OSError):
@@ -14,6 +16,14 @@ class ExportError(HarbourError, OSError):
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
         self.errno = errno
+
+
+def unmergeable(old: Path, why: str) -> ConfigurationError:
+    """The error for an earlier file that is not as an export wrote it."""
+    return ConfigurationError(
+        f"{old} {why}, so it cannot be brought up to date: discard the unfinished export with "
+        "--restart (restart=True), and begin with a moment, like --since 2026-01-01T00:00Z"
+    )
 
 
 class ReaderGoneError(ExportError, BrokenPipeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from attrs import frozen
@@ -13,6 +14,9 @@ from harbour_async.export import _disk
 SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 FORMATS = ("jsonl", "csv", "parquet")
 _COMPRESSED = {".gz", ".zst", ".bz2", ".xz", ".lz4", ".br", ".zip", ".7z", ".snappy"}
+
+_LONGEST = ".checkpoint.new"
+"""The longest suffix of a file beside the target."""
 
 
 @frozen
@@ -66,13 +70,20 @@ class Files:
 
 def files_at(path: str | os.PathLike[str]) -> Files:
     """The files of an export to ``path``; ConfigurationError if nothing can be written there."""
+    if not isinstance(path, str) and not hasattr(path, "__fspath__"):
+        raise ConfigurationError(f"the path must be a str or a Path, not {path!r}")
+    if "\0" in str(path):
+        raise ConfigurationError(f"{path!r} holds a null character, so no file can have that name")
     target = Path(os.path.realpath(path))
-    if target.is_dir():
+    # The path and not the target: /dev/stdout leads to a pipe, which has no path of its own.
+    mode = _disk.mode_of(path)
+    if mode is not None and stat.S_ISDIR(mode):
         raise ConfigurationError(f"{path} is a folder: name a file in it")
-    if target.exists() and not target.is_file():
+    if mode is not None and not stat.S_ISREG(mode):
         raise ConfigurationError(f"{path} is not a regular file; '-' writes to stdout")
-    if not target.parent.is_dir():
+    if not stat.S_ISDIR(_disk.mode_of(target.parent) or 0):
         raise ConfigurationError(f"the folder {target.parent} does not exist: make it first")
+    _disk.mode_of(target.with_name(target.name + _LONGEST))  # an ExportError if that is too long
     return Files(target)
 
 

@@ -9,12 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harbour_async.errors import DecodeError
 from harbour_async.export import _disk
+from harbour_async.export._errors import unmergeable
 
 if TYPE_CHECKING:
     from harbour_async.export._columns import Columns
 
-Keep = Callable[[str | None, datetime | None], bool]
+Keep = Callable[[str, datetime | None], bool]
 """Whether a row of the old file stays, by its id and ``updated_at``."""
 
 
@@ -36,10 +38,19 @@ class JsonlWriter:
 
     def copy(self, old: Path, keep: Keep) -> Iterator[None]:
         """Rows of an earlier file of the same columns; pauses between chunks."""
-        with old.open("rb") as file:
+        number = 0
+        with _disk.reading(old) as file:
             while lines := list(islice(file, 1000)):
-                stripped = [line.rstrip(b"\n") for line in lines]
-                self.write([line for line in stripped if keep(*self._columns.version(line))])
+                kept = []
+                for line in lines:
+                    number += 1
+                    try:
+                        version = self._columns.version(line)
+                    except DecodeError:
+                        raise unmergeable(old, f"has no record in line {number}") from None
+                    if keep(*version):
+                        kept.append(line.rstrip(b"\n"))
+                self.write(kept)
                 yield
 
     def close(self) -> None:

@@ -21,8 +21,8 @@ class Versions:
     """
 
     _columns: Columns
-    _latest: dict[str | None, tuple[datetime, int]] = field(factory=dict)
-    _older: set[str | None] = field(factory=set)
+    _latest: dict[str, tuple[datetime, int]] = field(factory=dict)
+    _older: set[str] = field(factory=set)
     _place: int = 0
 
     @classmethod
@@ -37,7 +37,7 @@ class Versions:
                 place += 1
         return versions
 
-    def keeps(self, own_id: str | None, updated: datetime | None) -> bool:
+    def keeps(self, own_id: str, updated: datetime | None) -> bool:
         """Whether a row of the earlier file stays: the spool has no version that is as late."""
         latest = self._latest.get(own_id)
         if latest is not None and (updated is None or updated <= latest[0]):

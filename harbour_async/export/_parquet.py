@@ -6,12 +6,12 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from harbour_async.errors import ConfigurationError
 from harbour_async.export import _disk
 from harbour_async.export._arrow import arrow, batch, schema
 from harbour_async.export._columns import Columns
+from harbour_async.export._errors import unmergeable
 from harbour_async.export._jsonl import Keep
 
 _GROUP_BYTES = 16 << 20
@@ -47,6 +47,20 @@ class _Sink(io.RawIOBase):
         return self._place
 
 
+def _batches(old: Path, file: BinaryIO, shape: Any) -> Iterator[Any]:
+    """The rows of an earlier file."""
+    # For a damaged file pyarrow raises an error of its own, or an OSError without a number.
+    try:
+        parquet = arrow().parquet.ParquetFile(file)
+        if not parquet.schema_arrow.equals(shape):
+            raise unmergeable(old, "has another schema")
+        yield from parquet.iter_batches(batch_size=1000)
+    except (arrow().ArrowException, OSError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise unmergeable(old, "is not a Parquet file, or damaged") from None
+
+
 class ParquetWriter:
     """Collects lines into row groups."""
 
@@ -67,14 +81,8 @@ class ParquetWriter:
 
     def copy(self, old: Path, keep: Keep) -> Iterator[None]:
         """Rows of an earlier file of the same schema; pauses between batches."""
-        with old.open("rb") as file:
-            try:
-                parquet = arrow().parquet.ParquetFile(file)
-            except arrow().ArrowInvalid as error:
-                raise ConfigurationError(f"{old} is not a Parquet file: {error}") from None
-            if not parquet.schema_arrow.equals(self._shape):
-                raise ConfigurationError(f"{old} has another schema: it cannot be merged into")
-            for found in parquet.iter_batches(batch_size=1000):
+        with _disk.reading(old) as file:
+            for found in _batches(old, file, self._shape):
                 ids = found.column(self._columns.own_id).to_pylist()
                 moments = [None] * len(ids)
                 if "updated_at" in self._columns.names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from attrs import define, evolve, field
 from harbour_async import _logging
 from harbour_async.errors import ConfigurationError
 from harbour_async.export import _disk, _lock
-from harbour_async.export._checkpoint import Asked, Checkpoint, load
+from harbour_async.export._checkpoint import Asked, Checkpoint, digest, load
 from harbour_async.export._columns import Columns, choose
 from harbour_async.export._files import Files, files_at, format_of
 from harbour_async.export._limit import SentLately
@@ -24,6 +25,8 @@ from harbour_async.export._report import ExportReport
 from harbour_async.export._spool import Spool, open_spool, resumed
 from harbour_async.export._stdout import to_stdout
 from harbour_async.export._walk import ExportWalk, OnProgress
+
+_ORDER = re.compile(r" order_by=\w+ (ASC|DESC)")
 
 
 async def export(
@@ -67,27 +70,32 @@ async def export(
     columns = choose(known.record, fields, exclude)
     if str(path) == "-":
         return await to_stdout(pager, columns, format, on_progress)
-    chosen = format_of(path, format)
+    files, chosen = files_at(path), format_of(path, format)
     writer_of(chosen)
-    asked = Asked(known.about, pager._identity, chosen, columns.names, known.max_items)
-    files = files_at(path)
+    resume = digest(pager.resume_token) if getattr(pager, "resumed", False) else None
+    asked = Asked(
+        known.about, pager._identity, chosen, columns.names, known.max_items, resume=resume
+    )
+    part = known.max_items is not None or resume is not None
 
-    def stands(_: Checkpoint) -> None:
-        _forget_since(files, asked)
+    def stands(state: Checkpoint) -> None:
+        if part or not state.report.complete or not _same_file(files, asked):
+            _disk.remove(files.since)
 
     job = Job(pager, known, columns, files, asked, on_progress, stands=stands)
     return await job.run(restart=restart)
 
 
-def _forget_since(files: Files, asked: Asked) -> None:
-    """Incremental exports cannot go on with a file of another format or of other fields."""
+def _same_file(files: Files, asked: Asked) -> bool:
+    """Whether incremental exports to the path can go on with a file of these arguments."""
     try:
-        before = json.loads(files.since.read_bytes())["asked"]
-        same = (before["format"], before["fields"]) == (asked.format, asked.fields)
-    except (OSError, ValueError, LookupError, TypeError):
-        return
-    if not same:
-        _disk.remove(files.since)
+        before = Asked(**json.loads(_disk.read(files.since) or b"")["asked"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+    ours, theirs = (
+        (a.format, a.fields, _ORDER.sub("", a.listing, count=1)) for a in (asked, before)
+    )
+    return ours == theirs
 
 
 @define

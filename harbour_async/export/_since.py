@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -15,7 +14,7 @@ from attrs import evolve, frozen
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
 from harbour_async.export import _disk
-from harbour_async.export._checkpoint import Asked, Checkpoint, load
+from harbour_async.export._checkpoint import Asked, Checkpoint, digest, load
 from harbour_async.export._columns import choose
 from harbour_async.export._files import Files, files_at, format_of
 from harbour_async.export._listing import Listing, facts, keeping
@@ -90,7 +89,7 @@ async def export_since(
     asked = Asked(known.about, pager._identity, chosen, columns.names, known.max_items)
     if last is not None:
         _check_same(files, asked, last.asked)
-    made_by = f"last {_digest(last.token)}" if last else _moment(since).isoformat()
+    made_by = f"last {digest(last.token)}" if last else _moment(since).isoformat()
     start = last.start if last else made_by
 
     def stands(state: Checkpoint) -> None:
@@ -131,15 +130,17 @@ def _last(path: str | os.PathLike[str]) -> _Since:
             "since last needs a file: an export to stdout cannot be brought up to date"
         )
     files = files_at(path)
-    try:
-        document = json.loads(files.since.read_bytes())
-        last = _Since(Asked(**document.pop("asked")), **document)
-    except FileNotFoundError:
+    text = _disk.read(files.since)
+    if text is None:
         raise ConfigurationError(
             f"since last: there is no {files.since.name} beside {files.target.name}; "
             "begin with a moment, like --since 2026-01-01T00:00Z"
-        ) from None
-    except (ValueError, TypeError, KeyError):
+        )
+    try:
+        document = json.loads(text)
+        last = _Since(Asked(**document.pop("asked")), **document)
+        _moment(datetime.fromisoformat(last.start))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ConfigurationError(f"{files.since} is damaged: begin with a moment") from None
     if not files.target.exists():
         raise ConfigurationError(
@@ -168,7 +169,3 @@ def _forget_finished(files: Files, last: _Since | None) -> None:
 def _save(files: Files, since: _Since) -> None:
     document: dict[str, Any] = attrs.asdict(since)
     _disk.write_whole(files.since, json.dumps(document).encode())
-
-
-def _digest(token: str) -> str:
-    return hashlib.blake2b(token.encode(), digest_size=8).hexdigest()

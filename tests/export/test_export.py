@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 from harbour_async import ConfigurationError, Pager, Verification, to_json
-from harbour_async.export import _disk, export
+from harbour_async.export import ExportError, _disk, export
 from tests.export.support import lines, listing, names, record, served
 
 
@@ -144,20 +145,52 @@ async def test_wrong_arguments_are_refused_at_once(
         ("v.xlsx", "cannot be told"),
         ("nowhere/v.csv", "does not exist"),
         (".", "is a folder"),
+        ("a\0b.csv", "null character"),
+        ("pipe.csv", "not a regular file"),
     ],
 )
 async def test_paths_that_cannot_be_used_say_what_to_do(
     name: str, says: str, tmp_path: Path
 ) -> None:
     chosen = "csv" if name == "." else None
+    os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(ConfigurationError, match=says):
         await export(listing([]), tmp_path / name, format=chosen)
 
 
-async def test_a_device_is_not_replaced(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.csv")
+@pytest.mark.parametrize("path", [b"v.csv", 3, None])
+async def test_only_texts_and_paths_are_paths(path: Any) -> None:
+    with pytest.raises(ConfigurationError, match="must be a str or a Path"):
+        await export(listing([]), path)
+
+
+async def test_a_pipe_behind_a_link_is_not_taken_for_a_file() -> None:
+    """/dev/stdout is one that leads to a pipe without a path."""
+    reader, writer = os.pipe()
     with pytest.raises(ConfigurationError, match="not a regular file"):
-        await export(listing([]), tmp_path / "pipe.csv")
+        await export(listing([]), f"/dev/fd/{writer}", format="csv")
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("length", [245, 250, 255, 256, 5000])
+async def test_a_name_that_leaves_no_room_for_the_files_beside_it_is_refused_at_once(
+    length: int, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match="File name too long") as caught:
+        await export(listing([record(1)]), tmp_path / ("v" * (length - 4) + ".csv"))
+    assert caught.value.errno == errno.ENAMETOOLONG
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", ["lock", "checkpoint", "spool", "invalid.spool", "partial"])
+async def test_a_file_of_the_export_that_cannot_be_opened_is_an_export_error(
+    suffix: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"v.csv.{suffix}").mkdir()
+    with pytest.raises(ExportError, match="Is a directory") as caught:
+        await export(listing([record(1)]), tmp_path / "v.csv")
+    assert caught.value.errno == errno.EISDIR
 
 
 async def test_a_link_is_followed_to_the_file_it_names(tmp_path: Path) -> None:

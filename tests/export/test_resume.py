@@ -220,6 +220,21 @@ async def test_a_checkpoint_of_other_filters_is_refused_with_both_shown(tmp_path
             await export(pager, tmp_path / "v.csv")
 
 
+async def test_a_checkpoint_of_a_listing_that_goes_on_from_a_token_is_refused(
+    tmp_path: Path,
+) -> None:
+    """Its spool has the rest only, and the file would be called complete."""
+    target = tmp_path / "v.csv"
+    walk = listing(RECORDS)
+    async for _ in walk:
+        break
+    await interrupted(target, listing(RECORDS, resume=walk.resume_token))
+    with pytest.raises(ConfigurationError, match=r"resume: kept [0-9a-f]+, asked None"):
+        await export(listing(RECORDS), target)
+    report = await export(listing(RECORDS, resume=walk.resume_token), target)
+    assert (report.rows, report.runs) == (449, 2)
+
+
 async def test_restart_throws_away_what_was_kept(tmp_path: Path) -> None:
     target = tmp_path / "v.csv"
     await interrupted(target)
@@ -228,7 +243,10 @@ async def test_restart_throws_away_what_was_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == ["v.csv"]
 
 
-@pytest.mark.parametrize("content", ["", "nonsense", "{}", '{"version": 0}', "[]"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "nonsense", "{}", '{"version": 0}', "[]", pytest.param("[" * 100_000, id="deep")],
+)
 async def test_a_damaged_checkpoint_is_refused_until_restart(content: str, tmp_path: Path) -> None:
     target = tmp_path / "v.csv"
     await interrupted(target)

@@ -16,7 +16,7 @@ import pytest
 from harbour_async import ConfigurationError, Pager, Verification
 from harbour_async.export import _walk, export
 from harbour_async.export._since import LOOKBACK, export_since
-from tests.export.support import NEWEST, lines, listing, names, record
+from tests.export.support import NEWEST, lines, listing, names, record, served
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 FORMATS = ["jsonl", "csv", "parquet"]
@@ -230,6 +230,119 @@ async def test_a_full_export_with_other_fields_ends_the_series(tmp_path: Path) -
     assert (await export_since(world.changes, target, "last")).rows == 3
     await export(listing(list(world.records.values())), target, fields=["status"])
     assert names(tmp_path) == ["v.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("options", "goes_on"),
+    [
+        ({}, True),
+        ({"search": "v1"}, False),
+        ({"max_items": 5}, False),
+        ({"complete": False}, False),
+        ({"order_by": "updated_at DESC"}, False),
+    ],
+)
+async def test_only_a_proved_full_export_of_the_same_filters_keeps_the_series_going(
+    options: dict[str, Any], goes_on: bool, tmp_path: Path
+) -> None:
+    """Otherwise the file would stay without the records that the export did not list."""
+    target = tmp_path / "v.jsonl"
+    async with served(12) as (_, harbour):
+        await export_since(harbour.verifications.changes, target, SINCE)
+        await export(harbour.verifications.list(**options), target)
+        if goes_on:
+            assert (await export_since(harbour.verifications.changes, target, "last")).rows == 12
+            return
+        with pytest.raises(ConfigurationError, match="begin with a moment"):
+            await export_since(harbour.verifications.changes, target, "last")
+
+
+async def test_an_export_that_goes_on_from_a_token_ends_the_series(tmp_path: Path) -> None:
+    target = tmp_path / "v.jsonl"
+    async with served(12) as (_, harbour):
+        await export_since(harbour.verifications.changes, target, SINCE)
+        walk = harbour.verifications.list(page_size=5)
+        await walk.first()
+        await export(harbour.verifications.list(resume=walk.resume_token), target)
+    assert names(tmp_path) == ["v.jsonl"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_records_of_any_size_are_merged(form: str, tmp_path: Path) -> None:
+    """The csv module takes no cell above 128 KiB."""
+    world, target = World(4), tmp_path / f"v.{form}"
+    world.records["v2"]["latest_response"] = {"text": 'a "quoted" line\n' * 12_000}
+    await export_since(world.changes, target, SINCE)
+    world.records["v2"]["updated_at"] = str(NEWEST - 1_000_000)  # so that its row is copied
+    world.update("v3", status="completed")
+    await export_since(world.changes, target, "last")
+    limit = csv.field_size_limit(1 << 20)
+    assert statuses(target) == remote(world)
+    csv.field_size_limit(limit)
+
+
+IDS = ["a,b", 'a"b', '"', "a\nb", "a\rb", " a", "\u2028", "\x00", "null", "=1+1"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_ids_of_any_form_are_found_again(form: str, tmp_path: Path) -> None:
+    world, target = World(4), tmp_path / f"v.{form}"
+    for own_id in IDS:
+        world.create(own_id)
+    await export_since(world.changes, target, SINCE)
+    for own_id in IDS[::2]:
+        world.update(own_id, status="completed")
+    await export_since(world.changes, target, "last")
+    assert statuses(target) == remote(world)
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        ("csv", b""),
+        ("csv", b"{}\r\n"),
+        ("csv", b"{}v9,1\n"),
+        ("csv", b"{}\xe9\n"),
+        ("csv", b'{}"v9,'),
+        ("csv", b"{}\n"),
+        ("jsonl", b"{}v9\n"),
+        ("jsonl", b"{}\n"),
+        ("jsonl", b"{}[]\n"),
+        ("jsonl", b'{}{"verification_id": 3}\n'),
+        ("jsonl", b'{}{"verification_id": "v", "updated_at": {}}\n'),
+        ("parquet", b""),
+        ("parquet", b"\n{}"),
+        ("parquet", b"{}\n"),
+    ],
+)
+async def test_a_file_that_no_export_wrote_is_not_merged_into(
+    form: str, content: bytes, tmp_path: Path
+) -> None:
+    world, target = World(4), tmp_path / f"v.{form}"
+    await export_since(world.changes, target, SINCE)
+    changed = content.replace(b"{}", target.read_bytes(), 1)
+    target.write_bytes(changed)
+    world.update("v3", status="completed")
+    with pytest.raises(ConfigurationError, match="cannot be brought up to date"):
+        await export_since(world.changes, target, "last")
+    assert target.read_bytes() == changed
+    await export_since(world.changes, target, SINCE, restart=True)
+    assert statuses(target) == remote(world)
+
+
+@pytest.mark.parametrize("changed", [{"start": "soon"}, {"start": 3}, {"start": "2020-01-01"}])
+async def test_a_damaged_note_is_refused(changed: dict[str, Any], tmp_path: Path) -> None:
+    world, target = World(4), tmp_path / "v.jsonl"
+    await export_since(world.changes, target, SINCE)
+    note = tmp_path / "v.jsonl.since.json"
+    whole = note.read_bytes()
+    for content in (whole[:-9], b"[]", b"[" * 100_000, b"\xff", json.dumps(changed).encode()):
+        note.write_bytes(content)
+        with pytest.raises(ConfigurationError, match="is damaged"):
+            await export_since(world.changes, target, "last")
+    note.write_text(json.dumps(json.loads(whole) | changed))
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        await export_since(world.changes, target, "last")
 
 
 async def test_a_moment_needs_a_zone(tmp_path: Path) -> None:
