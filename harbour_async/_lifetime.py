@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,7 @@ class Lifetime:
         self.transport = transport
         self.closed: bool = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
         self._calls: set[Call] = set()
         self._pauses: set[asyncio.Future[None]] = set()
         self._idle: asyncio.Future[None] | None = None
@@ -94,15 +96,21 @@ class Lifetime:
         """Whether connections stay open if the session is dropped now."""
         return self.transport.opened and not self.closed
 
+    @property
+    def inherited(self) -> bool:
+        """Whether this process is a forked child, and the connections are still its parent's."""
+        return self._pid != os.getpid() and self._loop is not None and not self._loop.is_closed()
+
     def check_open(self) -> None:
         if self.closed:
             raise SessionClosedError("this HarbourSession is closed: make a new one")
 
     def claim(self) -> None:
-        """Raise SessionClosedError, or ConfigurationError in a second event loop."""
+        """Raise SessionClosedError, or ConfigurationError in a second event loop or a fork."""
         self.check_open()
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:
+        # A forked child can run the loop object of its parent, so the loop alone is not enough.
+        if loop is not self._loop or os.getpid() != self._pid:
             self._move_to(loop)
 
     def enter(self, call: Call) -> None:
@@ -133,6 +141,13 @@ class Lifetime:
         self.check_open()
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.inherited:
+            # Two processes that read from one connection get each other's answers.
+            raise ConfigurationError(
+                "this session was used before this process was forked, and its connections belong "
+                "to the parent process: make a session in the child, inside the function that "
+                "asyncio.run() is given"
+            )
         if self._loop is not None and not self._loop.is_closed():
             raise ConfigurationError(
                 "this session belongs to another event loop, which is still open: make one "
@@ -143,7 +158,7 @@ class Lifetime:
             self.transport.abandon()
             self._calls.clear()
             self._pauses.clear()
-        self._loop = loop
+        self._loop, self._pid = loop, os.getpid()
 
     async def aclose(self, grace: float | None = None) -> None:
         """Refuse new calls, wake those that wait, and close the connections.
@@ -151,6 +166,8 @@ class Lifetime:
         Calls that are on their way get ``grace`` seconds to finish.
         """
         loop = asyncio.get_running_loop()
+        if self.inherited:
+            raise ConfigurationError("close this session in the process in which it was used")
         if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
             raise ConfigurationError("close this session in the event loop in which it was used")
         self.closed = True

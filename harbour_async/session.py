@@ -278,6 +278,9 @@ class HarbourSession:
         if getattr(self, "_warned", True) or not self._life.abandoned:
             return
         self._warned = True
+        if self._life.inherited:
+            self._life.transport.disown()
+            return
         warnings.warn(
             f"unclosed {self!r}: use `async with`, or await aclose()",
             ResourceWarning,

@@ -56,6 +56,14 @@ class Pool(aiohttp.TCPConnector):
         """Let go of the sockets without an event loop; aiohttp's finalizer does the same."""
         self._close()
 
+    def disown(self) -> None:
+        """Leave the sockets as they are, in a forked child.
+
+        Closing them would take them out of the epoll set, which parent and child share, and the
+        parent would get no more answers.
+        """
+        self._closed = True  # so that aiohttp's finalizer does not close them either
+
 
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -181,6 +181,13 @@ class Transport:
             pool.abandon()
         self._sessions.clear()
 
+    def disown(self) -> None:
+        """Let go of everything in a forked child: the connections are its parent's."""
+        for session, pool in self._sessions.values():
+            session.detach()
+            pool.disown()
+        self._sessions.clear()
+
 
 def _data(body: bytes | None) -> bytes | io.BytesIO | None:
     # aiohttp writes bytes in one piece, and warns about more than a megabyte. It reads a file in
