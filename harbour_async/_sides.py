@@ -102,6 +102,11 @@ class Side:
         place = f"{self.name} item {self._taken}"
         if key is None:
             raise ConfigurationError(f"{place} has no key: the function returned None")
+        if not _equals_itself(key):
+            raise ConfigurationError(
+                f"{place} has a key of type {type(key).__name__} that equals nothing, not even "
+                "itself, so it can have no partner"
+            )
         if self._ordered:
             if self._taken > 1 and not before(self.last, key):
                 how = "the same key as" if key == self.last else "a key below that of"
@@ -197,6 +202,14 @@ class Remote(Side):
 
     def _key_of(self, item: Any) -> Hashable:
         return item.record_id if isinstance(item, InvalidRecord) else super()._key_of(item)
+
+
+def _equals_itself(key: Hashable) -> bool:
+    """False for NaN and its like, which stand for a missing value in tables."""
+    try:
+        return bool(key == key)
+    except Exception:  # pandas.NA, an array
+        return False
 
 
 def _check_kinds(remote: Hashable, local: Hashable) -> None:

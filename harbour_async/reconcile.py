@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -127,7 +128,8 @@ def reconcile(
         )
 
     Raises ConfigurationError at once for arguments that cannot be used. While iterating, raises
-    ConfigurationError for a key that comes twice on one side, is None, or is out of order;
+    ConfigurationError for a key that comes twice on one side, is None or not a number (NaN), or is
+    out of order;
     IncompleteListingError as said above; and what the sides and the functions raise.
     Guide: "List verifications", "List webhooks".
     """
@@ -306,6 +308,9 @@ def _drained(waiting: dict[Hashable, Any]) -> Iterator[tuple[Hashable, Any]]:
 def _pair(name: str, given: Any) -> tuple[Any, Any]:
     pair = given if isinstance(given, tuple) else (given, given)
     optional = name == "key"
+    if any(map(inspect.iscoroutinefunction, pair)):
+        # Every coroutine differs from every other, so each local item would be an Extra.
+        raise ConfigurationError(f"{name} must not be async: {given!r} would never be awaited")
     if len(pair) == 2 and all(callable(f) or (optional and f is None) for f in pair):
         return pair
     kind = "a function, None" if optional else "a function"

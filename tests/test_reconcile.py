@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -158,6 +160,17 @@ async def test_a_key_that_comes_again_after_its_match_is_never_an_extra() -> Non
     assert "a" not in seen
 
 
+class NotComparable:
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("ambiguous")
+
+    __hash__ = object.__hash__
+
+
+async def later(row: Any) -> Any:
+    return row
+
+
 @pytest.mark.parametrize(
     ("key", "words"),
     [
@@ -165,6 +178,9 @@ async def test_a_key_that_comes_again_after_its_match_is_never_an_extra() -> Non
         (lambda row: [row], "cannot be hashed"),
         ((name, lambda _: 7), "none can match"),
         (None, "no id"),
+        (lambda _: math.nan, "equals nothing"),
+        (lambda _: Decimal("NaN"), "equals nothing"),
+        (lambda _: NotComparable(), "equals nothing"),
     ],
 )
 async def test_a_key_that_cannot_be_compared_is_an_error(key: Any, words: str) -> None:
@@ -180,6 +196,9 @@ async def test_a_key_that_cannot_be_compared_is_an_error(key: Any, words: str) -
         {"key": (name, "id")},
         {"fingerprint": None},
         {"fingerprint": (value, None)},
+        {"key": later},
+        {"key": (None, later)},
+        {"fingerprint": (value, later)},
         {"remote": 7},
         {"local": "rows.jsonl"},
     ],
