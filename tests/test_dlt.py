@@ -118,6 +118,18 @@ async def test_three_runs_follow_changes_and_deletions(
     assert len(set(events)) == len(events) == 6
 
 
+async def test_a_full_run_follows_runs_that_had_no_verification_to_load(
+    warehouse: Warehouse,
+) -> None:
+    """There is no table then whose records could have been deleted."""
+    async with Sandbox(verifications=0, webhooks=1, rate_limit=None) as sandbox:
+        await warehouse.load(sandbox)
+        await warehouse.load(sandbox, full=True)
+        sandbox.insert(3)
+        await warehouse.load(sandbox, full=True)
+        assert warehouse.verifications().keys() == set(sandbox.verification_ids())
+
+
 async def test_a_listing_that_is_not_proved_marks_no_record_as_deleted(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:

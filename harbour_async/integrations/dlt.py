@@ -25,6 +25,7 @@ from harbour_async.settings import RateLimit, is_aware
 
 try:
     import dlt
+    from dlt.common.destination.exceptions import DestinationUndefinedEntity
 except ImportError:
     raise ConfigurationError(
         "harbour_async.integrations.dlt needs dlt: pip install 'harbour-async[dlt]'"
@@ -170,7 +171,11 @@ def _known_ids() -> set[str]:
     with dlt.current.pipeline().sql_client() as client:
         table = client.make_qualified_table_name("verifications")
         query = f"SELECT verification_id, _dlt_load_id, {DELETED} FROM {table}"
-        for own_id, load_id, deleted in client.execute_sql(query) or ():
+        try:
+            rows = client.execute_sql(query) or ()
+        except DestinationUndefinedEntity:  # no run has had a verification to load
+            return set()
+        for own_id, load_id, deleted in rows:
             latest[own_id] = max(latest.get(own_id, ("", False)), (load_id, bool(deleted)))
     return {own_id for own_id, (_, deleted) in latest.items() if not deleted}
 
