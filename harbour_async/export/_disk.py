@@ -33,7 +33,11 @@ def open_private(path: Path, *, keep: bool = False) -> int:
             path.unlink(missing_ok=True)
         # Do not follow links: in a shared folder somebody else might have put one there.
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _OWNER_ONLY)
-        os.fchmod(fd, _OWNER_ONLY)
+        try:
+            os.fchmod(fd, _OWNER_ONLY)
+        except OSError:
+            os.close(fd)
+            raise
         return fd
 
 

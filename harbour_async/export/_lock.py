@@ -38,9 +38,11 @@ class Lock:
 
     def release(self, *, remove: bool = True) -> None:
         """Remove the file while it is still locked, so that a process that opened it notices."""
-        if remove:
-            _disk.remove(self.path)
-        os.close(self._fd)
+        try:
+            if remove:
+                _disk.remove(self.path)
+        finally:
+            os.close(self._fd)
 
 
 def take(path: Path) -> Lock:

@@ -89,7 +89,7 @@ async def _written(spool: Spool, columns: Columns, *, merge: Path | None, dedupe
 
 async def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with _disk.reading(path) as file:
         while data := file.read(1 << 20):
             digest.update(data)
             await asyncio.sleep(0)

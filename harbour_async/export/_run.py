@@ -122,8 +122,8 @@ class Job:
     async def run(self, *, restart: bool) -> ExportReport:
         lock = _lock.take(self.files.lock)
         sent = SentLately(self.known.budget, lock, self.known.ahead)
-        before = (self.sent_before, lock.sent, sent_before(self.files.checkpoint))
         try:
+            before = (self.sent_before, lock.sent, sent_before(self.files.checkpoint))
             if restart:
                 self.files.discard()
             self.prepare()

@@ -73,7 +73,7 @@ class Spool:
 
     def chunks(self) -> Iterator[list[bytes]]:
         """The lines that count, without their line breaks."""
-        with self.files.spool.open("rb") as file:
+        with _disk.reading(self.files.spool) as file:
             left = self.state.offset
             while left and (lines := list(islice(file, CHUNK))):
                 left -= sum(map(len, lines))
@@ -103,11 +103,19 @@ def open_spool(files: Files, state: Checkpoint, *, kept: bool) -> Spool:
         _check_size(files.invalid_spool, state.invalid_offset)
     else:
         _disk.remove(files.checkpoint)
-    fd = _disk.open_private(files.spool, keep=kept)
-    invalid_fd = _disk.open_private(files.invalid_spool, keep=kept)
-    _disk.truncate(fd, state.offset, files.spool)
-    _disk.truncate(invalid_fd, state.invalid_offset, files.invalid_spool)
-    return Spool(files, state, state if kept else None, fd, invalid_fd)
+    fds: list[int] = []
+    try:
+        for path, size in (
+            (files.spool, state.offset),
+            (files.invalid_spool, state.invalid_offset),
+        ):
+            fds.append(_disk.open_private(path, keep=kept))
+            _disk.truncate(fds[-1], size, path)
+    except BaseException:
+        for fd in fds:
+            os.close(fd)
+        raise
+    return Spool(files, state, state if kept else None, *fds)
 
 
 def _check_size(path: Path, size: int) -> None:

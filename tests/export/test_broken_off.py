@@ -7,6 +7,9 @@ import errno
 import gc
 import os
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,60 @@ async def test_a_file_that_does_not_fit_is_closed_and_removed(
     for fd in partial.descriptors:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
+
+
+CALLS = ("open", "fchmod", "ftruncate", "lseek", "write", "pwrite", "fsync", "replace", "unlink")
+
+
+class Disk:
+    """Fails at the ``failing``-th system call in ``folder``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failing: int, folder: Path) -> None:
+        self.left = failing
+        self.folder = str(folder)
+        for name in CALLS:
+            monkeypatch.setattr(os, name, self.wrapped(name, getattr(os, name)))
+
+    def wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            foreign = name == "open" and not str(args[0]).startswith(self.folder)
+            if not foreign:
+                self.left -= 1
+                if self.left == 0:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return call(*args, **kwargs)
+
+        return wrapper
+
+
+def held(folder: Path) -> list[str]:
+    """The open files in a folder."""
+    links = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    return [link for link in links if link.startswith(str(folder))]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="lists open files as Linux does")
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+async def test_whatever_system_call_fails_the_next_export_is_whole(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, whole = RECORDS[:20], tmp_path / f"whole.{form}"
+    await export(listing(records), whole)
+    for failing in count(1):
+        folder = tmp_path / str(failing)
+        folder.mkdir()
+        target = folder / f"v.{form}"
+        with monkeypatch.context() as broken:
+            disk = Disk(broken, failing, folder)
+            with suppress(ExportError):
+                await export(listing(records), target)
+        assert held(folder) == []
+        await export(listing(records), target)
+        assert target.read_bytes() == whole.read_bytes()
+        assert names(folder) == [target.name]
+        if disk.left > 0:
+            assert failing > 20
+            return
 
 
 def test_nothing_is_written_to_a_parquet_file_that_was_abandoned(
