@@ -42,13 +42,13 @@ class ExportWalk:
         try:
             unproved = await self._read()
             await self._saved()
+            self._advance()
+            self.spool.state = evolve(self.spool.state, unproved=unproved, walked=True)
+            self._save()
+            await self._saved()
         except BaseException:
             await self._save_the_rest()
             raise
-        self._advance()
-        self.spool.state = evolve(self.spool.state, unproved=unproved, walked=True)
-        self._save()
-        await self._saved()
 
     async def _read(self) -> bool:
         """Read all pages into the spool; True if the listing's proof failed."""
