@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,14 @@ async def test_sends_do_not_multiply_when_the_same_export_fails_again_and_again(
         raise KeyError("stop")
 
     began = time.time()
-    for _ in range(6):  # each time as if it were another process
+    moments = (began + 1 + n for n in range(6))
+    for now in moments:  # each time as if it were another process
+        monkeypatch.setattr(time, "time", partial(float, now))
         budget = Memory()
         pager = listing([record(n) for n in range(2000)], budget=budget)
         lock = _lock.take(tmp_path / "v.csv.lock")
         before = lock.sent
-        lock.note([time.time() - began], 0)
+        lock.note([now - began], 0)
         lock.release(remove=False)
         with pytest.raises(KeyError):
             await export(pager, tmp_path / "v.csv", on_progress=stop)
