@@ -218,9 +218,12 @@ class Overlap:
             self.repaired += self._place.known
         start = snapshot.start if snapshot.ids else min(snapshot.start, snapshot.total)
         self._search.begins_beyond(start)
+        ties = len(self.cursor.ties)
+        window = self._window(self._search.guess, ties)
         place = self._shown_place(snapshot)
         if place is not None and self.cursor.known_run(snapshot):
-            self._search.guess = place
-        window = self._window(self._search.guess, len(self.cursor.ties))
+            nearer = self._window(place, ties)
+            # It shows no more if others share the key and stand before those that are known.
+            window = nearer if nearer.start < start else window
         keep = first and self._place.known and bool(snapshot.ids) and window.end > snapshot.start
         return Decision(first=window, again=keep, drop=not keep)

@@ -75,6 +75,26 @@ async def test_the_place_is_found_in_few_requests_whatever_was_deleted(
 
 
 @pytest.mark.parametrize("order", ORDERS)
+async def test_records_that_join_the_key_of_a_token_are_found_wherever_they_stand(
+    order: str,
+) -> None:
+    for shift in range(40):
+        made = world(order, 83)
+        walk = pager(made, size=100)
+        records = aiter(walk)
+        last = [await anext(records) for _ in range(60)][-1]
+        at = made.records.index(last)
+        made.records[at + 1 : at + 1] = [Record(f"after-{n}", last.key) for n in range(8)]
+        made.records[at:at] = [Record(f"before-{n}", last.key) for n in range(8)]
+        for _ in range(shift):
+            made.delete(0)
+        made.requests.clear()
+        rest = await pager(made, resume=walk.resume_token, size=100).to_list()
+        assert len({record.id for record in rest}) == len(rest) == 16 + 23
+        assert len(made.requests) <= 10
+
+
+@pytest.mark.parametrize("order", ORDERS)
 async def test_resuming_a_finished_walk_yields_what_came_after(order: str) -> None:
     made = world(order, 50)
     walk = pager(made)
