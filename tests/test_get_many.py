@@ -175,6 +175,23 @@ def test_leaving_the_loop_stops_its_requests(eager: bool) -> None:
 
 
 @virtual_time
+async def test_a_reader_that_gives_up_again_and_again_reaches_the_end_of_the_listing() -> None:
+    api = FakeApi()
+    ids = [*api.insert(4000)[:50], "gone"]  # listed last
+    many = api.verifications.get_many(ids)
+    found: list[str] = []
+    for _ in range(200):
+        try:
+            async with asyncio.timeout(0.3):
+                found += [v.verification_id async for v in many]
+            break
+        except TimeoutError:
+            continue
+    assert many.missing == ["gone"]
+    assert len(api.requests) < 120
+
+
+@virtual_time
 async def test_it_waits_in_the_bulk_lane_unless_told_otherwise() -> None:
     api = FakeApi()
     ids = api.insert(50)

@@ -29,6 +29,7 @@ OVERLAP = 1.15
 """Requests that a proved walk takes for each page (docs/completeness.md, "What it costs")."""
 
 Get = Callable[[str], Awaitable[Verification]]
+Walk = Callable[[str | None], Pager[Verification]]
 Refused = Callable[[str, HarbourError], None]
 
 
@@ -40,7 +41,8 @@ class GetMany:
     the rest. Tasks may share it: they take turns.
 
     get: one verification by its id.
-    walk: a pager over the whole listing, with pages of 100 and ``on_invalid="keep"``.
+    walk: a pager over the listing, with pages of 100 and ``on_invalid="keep"``, from a token's place
+        or from the beginning.
     refused: called with an id and the error of fetching it singly. Without it, 404 makes the id
         missing and any other error ends the iteration.
     """
@@ -50,7 +52,7 @@ class GetMany:
         ids: Iterable[str],
         *,
         get: Get,
-        walk: Callable[[], Pager[Verification]],
+        walk: Walk,
         refused: Refused | None = None,
     ) -> None:
         self._asked = _distinct(ids)
@@ -130,9 +132,12 @@ class GetMany:
 
 
 class _Listing:
-    """A proved walk over the listing, page by page."""
+    """A proved walk over the listing, page by page. Once stopped, it goes on where it stood.
 
-    def __init__(self, walk: Callable[[], Pager[Verification]]) -> None:
+    A reader that gives up after some seconds each time would otherwise read the first pages only.
+    """
+
+    def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self._pager: Pager[Verification] | None = None
         self._pages: AsyncIterator[Page[Verification]] | None = None
@@ -146,7 +151,8 @@ class _Listing:
     async def next_page(self) -> Page[Verification] | None:
         """The next page, or None at the end, proved or not."""
         if self._pages is None:
-            self._earlier, self._pager = self.requests, self._walk()
+            token = self._pager.resume_token if self._pager and self._pager.sound else None
+            self._earlier, self._pager = self.requests, self._walk(token)
             self._pages = self._pager.pages()
         try:
             page = await anext(self._pages)

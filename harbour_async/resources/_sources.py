@@ -52,7 +52,9 @@ class Sources:
         return GetMany(
             ids,
             get=lambda each: self.get(each, lane, left),
-            walk=lambda: self._verifications.list(on_invalid="keep", priority=lane, timeout=left()),
+            walk=lambda token: self._verifications.list(
+                on_invalid="keep", resume=token, priority=lane, timeout=left()
+            ),
             refused=refused,
         )
 
