@@ -25,6 +25,7 @@ from harbour_async import (
     Verification,
 )
 from harbour_async._wire import Request
+from harbour_async.resources import Verifications
 from harbour_async.sandbox import Sandbox
 from tests.fake_api import FakeApi, paths, status_error
 from tests.virtual_time import FACTORIES, run, virtual_time
@@ -36,6 +37,16 @@ def start(waits: Awaitable[Verification]) -> asyncio.Future[Verification]:
 
 def now() -> float:
     return asyncio.get_running_loop().time()
+
+
+async def join_one_by_one(verifications: Verifications, ids: list[str]) -> None:
+    """A call for each id joins after half a second; all wait in vain for two minutes."""
+    waits = []
+    for each in ids:
+        waits.append(start(verifications.wait_for(each, timeout=120)))
+        await asyncio.sleep(0.5)
+    results = await asyncio.gather(*waits, return_exceptions=True)
+    assert {type(result) for result in results} == {DeadlineExceededError}
 
 
 @virtual_time
@@ -145,6 +156,29 @@ async def test_polling_uses_half_of_the_limit_at_most() -> None:
     waits = [start(waiting.wait_for(each, timeout=3600)) for each in ids]
     await asyncio.gather(*waits, return_exceptions=True)
     assert len(api.requests) <= 10 * 60 / 2 + 20
+
+
+@virtual_time
+async def test_waiters_that_join_one_by_one_do_not_speed_up_the_polling() -> None:
+    api = FakeApi()
+    ids = api.insert(240)
+    joining = asyncio.create_task(join_one_by_one(api.verifications, ids))
+    await asyncio.sleep(120)
+    singly = 240  # each is asked for once when it joins
+    assert len(api.requests) - singly <= 50 * 120 / 60 + 5
+    await joining
+
+
+@virtual_time
+async def test_in_an_outage_waiters_that_join_keep_to_half_of_the_limit() -> None:
+    api = FakeApi()
+
+    def trouble(_: Request) -> None:
+        raise status_error(503, InternalServerError)
+
+    api.trouble = trouble
+    await join_one_by_one(api.verifications, api.insert(240))
+    assert 100 <= len(api.requests) <= 50 * 240 / 60 + 5
 
 
 @virtual_time

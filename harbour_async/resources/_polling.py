@@ -37,7 +37,8 @@ class Polling:
     """Polls for ``waiters`` until none of them is open any more.
 
     The next poll is due after the pause of the waiter with the fewest polls, but not before the
-    ``SHARE`` of the limit allows as many requests as the last one took.
+    ``SHARE`` of the limit allows as many requests as the last one took. A new waiter is asked for
+    at once, beside that; while polls fail it keeps to that share, too, and to ``Retry-After``.
     """
 
     def __init__(self, source: Sources, life: Lifetime, limit: RateLimit, waiters: Waiters) -> None:
@@ -48,6 +49,7 @@ class Polling:
         self._gap = limit.per / limit.requests / SHARE if limit.requests else 0.0
         self._arrival: asyncio.Future[None] | None = None
         self._due = 0.0
+        self._earliest = 0.0  # the next poll for all may not begin before this
         self._failures = 0
         self._checkpoint: str | None = None
         # Requests: of this round, of the walks since all were fetched, and of fetching all.
@@ -71,6 +73,8 @@ class Polling:
         all_fetched = all(each.fetched for each in waiting)
         if waiting and (all_fetched or self._failures):
             self._arrival = asyncio.get_running_loop().create_future()
+            if self._failures:  # a new waiter is no reason to ask a server that fails more often
+                await self._life.pause(self._earliest - _now())
             await self._life.pause(self._due - _now(), self._arrival)
 
     async def _round(self) -> None:
@@ -86,10 +90,11 @@ class Polling:
             self._set_due(all_polled)
 
     def _back_off(self, error: HarbourError) -> None:
-        wait = max(_pause(self._failures), retry_after(error), self._gap * self._spent)
+        least = max(retry_after(error), self._gap * self._spent)
+        wait = max(_pause(self._failures), least)
         self._failures += 1
         self.last_error = error
-        self._due = _now() + wait
+        self._earliest, self._due = _now() + least, _now() + wait
         if isinstance(error, IncompleteListingError):
             self._checkpoint = None  # find a new one, and fetch all
         _logging.warn("wait_for: %s; polls again in %.1f s", summary(error), wait)
@@ -99,8 +104,12 @@ class Polling:
         for each in waiting:
             each.polls += all_polled
         pause = _pause(min((each.polls for each in waiting), default=0))
-        due = _now() + max(pause, self._gap * self._spent)
-        self._due = due if all_polled else min(self._due, due)
+        free = _now() + self._gap * self._spent
+        due = max(_now() + pause, free)
+        if all_polled:
+            self._earliest, self._due = free, due
+        else:
+            self._due = max(self._earliest, min(self._due, due))
 
     async def _poll(self) -> bool:
         """Poll; whether that was for all waiters, and not for the new ones alone."""
