@@ -162,6 +162,11 @@ class Caller:
     async def _asked_key(self) -> Secret:
         try:
             return await self.keys.ask()
+        except StopAsyncIteration as error:
+            # To the loop over a listing it would be the listing's end.
+            stop = RuntimeError("the source of the API key raised StopAsyncIteration")
+            stop.__cause__ = error
+            raise _SourceError(stop) from None
         except Exception as error:
             raise _SourceError(error) from None
 

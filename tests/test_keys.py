@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import pickle
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -84,6 +84,17 @@ async def test_what_the_callable_raises_passes_through_and_is_not_retried(
         assert harbour.budget.snapshot().used == 0
     assert caught.value is error
     assert len(asked) == 1
+
+
+async def test_a_source_that_ends_is_not_taken_for_the_end_of_a_listing() -> None:
+    async def keys() -> AsyncIterator[str]:
+        yield "key"
+
+    source = keys()
+    await anext(source)
+    async with session(lambda: anext(source), "http://127.0.0.1:9/v2") as harbour:
+        with pytest.raises(RuntimeError, match="the source of the API key raised"):
+            await harbour.verifications.list().to_list()
 
 
 @pytest.mark.parametrize("key", ["", " ", "hush\nkey", "schlüssel-hush", 5, None, b"hush"])

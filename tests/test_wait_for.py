@@ -112,7 +112,9 @@ async def test_until_replaces_the_condition() -> None:
     assert (await waits).status == "in_progress"
 
 
-@pytest.mark.parametrize("error", [KeyError("mine"), TimeoutError("mine")])
+@pytest.mark.parametrize(
+    "error", [KeyError("mine"), TimeoutError("mine"), StopAsyncIteration("mine")]
+)
 def test_an_error_in_until_is_raised_to_its_own_waiter_only(error: Exception) -> None:
     def fails(_: Verification) -> bool:
         raise error
@@ -120,13 +122,28 @@ def test_an_error_in_until_is_raised_to_its_own_waiter_only(error: Exception) ->
     async def main() -> None:
         api = FakeApi()
         [key] = api.insert(1)
-        other = start(api.verifications.wait_for(key, timeout=600))
+        waiting = api.verifications
+        other = start(waiting.wait_for(key, timeout=600))
         with pytest.raises(type(error), match="mine"):
-            await api.verifications.wait_for(key, timeout=600, until=fails)
+            await waiting.wait_for(key, timeout=600, until=fails)
         api.update(key, status="completed")
         assert (await other).status == "completed"
 
     run(main)
+
+
+@virtual_time
+async def test_a_future_that_until_asks_and_that_was_cancelled_ends_its_own_wait_only() -> None:
+    api = FakeApi()
+    [key] = api.insert(1)
+    waiting = api.verifications
+    given_up: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    given_up.cancel()
+    other = start(waiting.wait_for(key, timeout=600))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting.wait_for(key, timeout=600, until=lambda _: given_up.result())
+    api.update(key, status="completed")
+    assert (await other).status == "completed"
 
 
 @pytest.mark.parametrize("eager", FACTORIES.values(), ids=FACTORIES)

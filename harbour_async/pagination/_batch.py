@@ -89,4 +89,10 @@ class Batch(Generic[T]):
 def _replacement(record: InvalidRecord, on_invalid: OnInvalid) -> Any:
     if on_invalid == "raise":
         raise record.error
-    return record if on_invalid == "keep" else on_invalid(record)
+    if on_invalid == "keep":
+        return record
+    try:
+        return on_invalid(record)
+    except (StopIteration, StopAsyncIteration) as error:
+        # Raised to the reader's loop it would be the listing's end.
+        raise RuntimeError(f"on_invalid raised {type(error).__name__}") from error

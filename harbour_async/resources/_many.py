@@ -41,8 +41,8 @@ class GetMany:
     the rest. Tasks may share it: they take turns.
 
     get: one verification by its id.
-    walk: a pager over the listing, with pages of 100 and ``on_invalid="keep"``, from a token's place
-        or from the beginning.
+    walk: a pager over the listing, with pages of 100 and ``on_invalid="keep"``; from the place of a
+        token, or from the beginning.
     refused: called with an id and the error of fetching it singly. Without it, 404 makes the id
         missing and any other error ends the iteration.
     """

@@ -53,6 +53,8 @@ class Waiter:
         try:
             if self.until(verification):
                 self.answer.set_result(verification)
+        except asyncio.CancelledError:  # as of a future that ``until`` asks
+            self.answer.cancel()
         except Exception as error:
             self.answer.set_exception(_settable(error))
 

@@ -79,6 +79,17 @@ async def test_a_function_that_raises_ends_the_walk_after_what_stands_before() -
     assert [name(item) for item in rest] == [f"r{n}" for n in range(31, 61)]
 
 
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
+async def test_a_function_that_raises_the_end_of_an_iteration_does_not_end_the_listing(
+    error: type[Exception],
+) -> None:
+    def fails(_: InvalidRecord) -> None:
+        raise error
+
+    with pytest.raises(RuntimeError, match=f"on_invalid raised {error.__name__}"):
+        await pager(fails).to_list()
+
+
 @pytest.mark.parametrize("on_invalid", ["keep", lambda _: None])
 async def test_tokens_are_exact_around_invalid_records(on_invalid: Any) -> None:
     whole = [name(item) for item in await pager(on_invalid).to_list()]
