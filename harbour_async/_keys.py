@@ -15,6 +15,14 @@ KeySource = Callable[[], str | Awaitable[str]]
 
 _SHOWN = "[api key]"
 
+_ESCAPE = re.compile(
+    r"\\(?:u00([0-9a-fA-F]{2}))?|%([0-9a-fA-F]{2})"
+    r"|&#[xX]0*([0-9a-fA-F]{1,2});|&#0*([0-9]{1,3});"
+)
+_LIKE_ESCAPES = re.compile(r"[\\%&#;]|u00|u0?$")
+_OVERLAP = 5
+"""So many characters of a key can look like the rest of an escape that begins before it."""
+
 
 class Secret:
     """A key that does not show in ``repr`` or tracebacks with locals, and cannot be pickled."""
@@ -34,6 +42,15 @@ class Secret:
             return None
         return "the API key must be printable ASCII text, and not blank"
 
+    @property
+    def like_escapes(self) -> bool:
+        """Whether a part of it can be read as an escape, or as the beginning of one."""
+        return _LIKE_ESCAPES.search(self.reveal()) is not None
+
+    def may_be_in(self, plain: str) -> bool:
+        """Whether a text may hold it that reads ``plain`` without its escapes."""
+        return self.reveal()[_OVERLAP:] in plain
+
     def __repr__(self) -> str:
         return _SHOWN
 
@@ -50,7 +67,10 @@ class Keys:
     def __init__(self, given: str | KeySource | None) -> None:
         self._source: KeySource | None = None
         self._fixed: Secret | None = None
-        self._patterns: dict[str, re.Pattern[str]] = {}
+        self._given: dict[str, Secret] = {}
+        # To make one takes a millisecond for every twenty characters. So keys that rotate have
+        # none, but those that a server sends back, and those that look like escapes.
+        self._patterns: dict[Secret, re.Pattern[str]] = {}
         if callable(given):
             self._source = given
         else:
@@ -85,14 +105,29 @@ class Keys:
         problem = secret.problem()
         if problem is not None:
             raise ConfigurationError(problem)
-        if secret.reveal() not in self._patterns:
-            self._patterns[secret.reveal()] = _pattern(secret)
+        if secret.reveal() not in self._given:
+            self._given[secret.reveal()] = secret
+            if secret.like_escapes:
+                self._patterns[secret] = _pattern(secret)
 
     def redact(self, text: str) -> str:
         """The text without any key that was ever given."""
-        for pattern in self._patterns.values():
-            text = pattern.sub(_SHOWN, text)
+        plain = None if self._fixed else _ESCAPE.sub(_unescaped, text)
+        for secret in self._given.values():
+            pattern = self._patterns.get(secret)
+            if pattern is None and (plain is None or secret.may_be_in(plain)):
+                pattern = self._patterns[secret] = _pattern(secret)
+            if pattern is not None:
+                text = pattern.sub(_SHOWN, text)
         return text
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    of_json, of_url, hexadecimal, decimal = escape.groups()
+    digits = of_json or of_url or hexadecimal
+    if digits:
+        return chr(int(digits, 16))
+    return chr(int(decimal)) if decimal else ""
 
 
 def _pattern(secret: Secret) -> re.Pattern[str]:

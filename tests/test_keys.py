@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 import pickle
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ from harbour_async import (
     Retry,
     Timeout,
 )
-from harbour_async._keys import Keys
+from harbour_async._keys import Keys, Secret
 from tests.exposed import exposed_text
 from tests.servers import KEY, ReceivedRequest, answer, raw_server
 
@@ -184,6 +185,34 @@ async def test_every_key_a_callable_ever_gave_is_kept_out_of_errors() -> None:
     assert len(keys.given) == 3
     for key in keys.given:
         assert key not in exposed_text(caught.value)
+
+
+def test_a_thousand_long_keys_in_turn_cost_neither_time_nor_memory() -> None:
+    keys = Keys(lambda: "unused")
+    given = [f"{n:0>4}" * 250 for n in range(1000)]
+    tracemalloc.start()
+    for key in given:
+        keys._accept(Secret(key))
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 1_000_000
+    assert keys.redact(f"{given[0]}, {_escaped(given[999])}") == "[api key], [api key]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["100%key-4-abc\\/def", "%4key-4-abc/def", "\\u00key-4-abc\\u002fdef", "\\\\key-4-abc&#47;def"],
+)
+def test_a_key_behind_something_like_an_escape_is_redacted(text: str) -> None:
+    keys = Keys("key-4-abc/def")
+    keys.check()
+    assert keys.redact(text).endswith("[api key]")
+
+
+def test_a_key_that_reads_like_an_escape_is_redacted() -> None:
+    keys = Keys("%41-key\\u0041&#65;")
+    keys.check()
+    assert keys.redact("<%41-key\\u0041&#65;>") == "<[api key]>"
 
 
 BREAKING = [
