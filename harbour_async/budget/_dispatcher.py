@@ -110,8 +110,10 @@ class Dispatcher:
         if self._stopping:
             await asyncio.wait(self._stopping)
 
-    def _token_is_back(self) -> None:
+    def _token_is_back(self, slot: Slot) -> None:
         """Nothing was sent with it."""
+        if slot.taken_at < self._paused_until:
+            return  # tokens from before a pause would make a burst after it
         assert self._pace is not None
         self._pace.give_back()
         if self._lanes and not self._loop.is_closed():

@@ -40,12 +40,12 @@ class Slot:
 
     def __init__(self, ledger: Settler | None, taken_at: float = 0.0, name: str = "") -> None:
         self._ledger = ledger
-        self._on_unsent: Callable[[], None] | None = None
+        self._on_unsent: Callable[[Slot], None] | None = None
         self.taken_at: float = taken_at
         self.name: str = name
 
-    def when_unsent(self, then: Callable[[], None]) -> None:
-        """Have ``then`` called after ``unsent()``, if that is the report."""
+    def when_unsent(self, then: Callable[[Slot], None]) -> None:
+        """Have ``then`` called with this slot after ``unsent()``, if that is the report."""
         self._on_unsent = then
 
     def unsent(self) -> None:
@@ -54,7 +54,7 @@ class Slot:
         if ledger is not None:
             ledger.unsent(self)
             if self._on_unsent is not None:
-                self._on_unsent()
+                self._on_unsent(self)
 
     def answered(self) -> None:
         """Report an answer or a definite failure: the slot is free again in ``per`` seconds."""

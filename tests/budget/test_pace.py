@@ -84,6 +84,19 @@ async def test_what_was_not_sent_before_a_pause_makes_no_burst_after_it() -> Non
 
 
 @virtual_time
+async def test_what_was_taken_before_a_pause_makes_no_burst_when_it_comes_back_later() -> None:
+    budget = Budget(RateLimit(100, per=60.0, burst=20))
+    slots = [await budget.acquire() for _ in range(20)]
+    budget.pause(5.0)
+    waiting = asyncio.create_task(grants(budget, 30, Priority.INTERACTIVE))
+    await asyncio.sleep(10.0)
+    for slot in slots:
+        slot.unsent()
+    times = await waiting
+    assert min(later - earlier for earlier, later in pairwise(times)) > 0.5
+
+
+@virtual_time
 async def test_bulk_never_waits_long_after_a_burst() -> None:
     budget = Budget()
     times = await grants(budget, 250)

@@ -88,7 +88,7 @@ class FallbackLedger:
         except BaseException:
             own.unsent()
             raise
-        return own if remote is None else Slot(_Both(own, remote))
+        return own if remote is None else Slot(_Both(own, remote), own.taken_at)
 
     def _use_share(self) -> None:
         _logging.warn("Redis is not available: going on with an even share of the rate limit")
