@@ -173,7 +173,8 @@ class Timeout:
     total: a single call, with the wait for the budget, every attempt and every pause. A listing has
         no total unless it is given a ``timeout``.
     attempt: one send and its answer.
-    connect: making a connection, which is a part of the attempt.
+    connect: making a connection, TLS included, which is a part of the attempt. Only the attempt
+        bounds the look-up of the name, and a proxy's answer to CONNECT.
 
     Raises ConfigurationError for values that cannot work.
     """
