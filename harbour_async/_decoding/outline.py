@@ -13,8 +13,11 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
-_NAME = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r]*:', re.DOTALL)
+# Possessive, and a quote alone is a mark too: a string that does not end is noticed at its
+# beginning. Otherwise each quote in it would be tried, in quadratic time.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_MARK = re.compile(_STRING + rb'|["\[\]{},]', re.DOTALL)
+_NAME = re.compile(rb"(" + _STRING + rb")[ \t\n\r]*:", re.DOTALL)
 _SPACE = b" \t\n\r"
 
 _MOST_MARKS = 1 << 20
@@ -26,14 +29,14 @@ def elements(array: bytes) -> list[bytes]:
     return list(_parts(array, b"[", b"]"))
 
 
-def members(json_object: bytes) -> dict[str, bytes]:
-    """The values of an object by their names."""
-    found = {}
+def members(json_object: bytes) -> list[tuple[str, bytes]]:
+    """The names and values of an object; a name that comes twice is in it twice."""
+    found = []
     for part in _parts(json_object, b"{", b"}"):
         name = _NAME.match(part)
         if name is None:
             raise ValueError("a name and a colon are missing")
-        found[json.loads(name[1])] = part[name.end() :].lstrip(_SPACE)
+        found.append((json.loads(name[1]), part[name.end() :].lstrip(_SPACE)))
     return found
 
 
@@ -45,6 +48,8 @@ def _parts(text: bytes, opening: bytes, closing: bytes) -> Iterator[bytes]:
         return
     depth = start = 1
     for mark in islice(_MARK.finditer(text, 1), _MOST_MARKS):
+        if mark[0] == b'"':
+            raise ValueError("a string does not end")
         if mark[0] in b"[{":
             depth += 1
         elif mark[0] in b"]}":

@@ -90,7 +90,7 @@ class Reader:
             return record, getattr(record, scan.scanner_of(cls).own_id), getattr(record, key, None)
         except DecodeError as error:
             problem = rules.rooted(error, path)
-        fields = _readable(outline.members, body) or {}
+        fields = dict(_readable(outline.members, body) or ())
         record_id = _readable(_own_id, fields.get(scan.scanner_of(cls).own_id))
         created_at = _readable(_moment, fields.get("created_at"))
         invalid = InvalidRecord(body, problem, record_id, created_at)
@@ -110,10 +110,12 @@ class Reader:
         except (*scan.FAILURES, KeyError):
             pass
         if keep_invalid:
-            parts = _readable(outline.members, body) or {}
-            items = _readable(outline.elements, parts.pop("items", b""))
-            if items is not None and all(map(is_json, items)):
-                fields = {name: msgspec.Raw(text) for name, text in parts.items()}
+            parts = _readable(outline.members, body) or []
+            fields = {name: msgspec.Raw(text) for name, text in parts}
+            array = bytes(fields.pop("items", b""))
+            items = _readable(outline.elements, array)
+            others = [text for _, text in parts if text != array]
+            if items is not None and all(map(is_json, others + items)):
                 return fields, [msgspec.Raw(text) for text in items]
         self._converter.structure(decode_any(body), Page[cls])  # type: ignore[valid-type]
         raise DecodeError("invalid JSON")

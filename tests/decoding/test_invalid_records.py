@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -101,6 +102,22 @@ def test_a_body_of_too_many_values_is_not_taken_apart() -> None:
     body = page_with(b"[NaN" + b",[]" * (1 << 20) + b"]")
     with pytest.raises(DecodeError, match=r"^\$: invalid JSON"):
         decode_rows(Verification, body, keep_invalid=True)
+
+
+def test_a_string_that_does_not_end_takes_no_quadratic_time() -> None:
+    body = b'{"items": [{"verification_id": "a", "payload": "{' + rb"\"a\"," * 20_000 + b"}"
+    started = time.process_time()
+    with pytest.raises(DecodeError):
+        decode_rows(Verification, body, keep_invalid=True)
+    assert time.process_time() - started < 5  # it took over a minute
+
+
+def test_what_a_repeated_name_hides_has_to_be_json_too() -> None:
+    body = b'{"items": [%s], "items": [{"verification_id": "a", "x": NaN}], "total": 1}'
+    rows = decode_rows(Verification, body % b"{}", keep_invalid=True)
+    assert rows.ids == ["a"]
+    with pytest.raises(DecodeError):
+        decode_rows(Verification, body % b"garbage", keep_invalid=True)
 
 
 def test_an_id_with_half_of_a_surrogate_pair_is_no_id() -> None:
