@@ -6,9 +6,12 @@ import logging
 import sys
 from io import TextIOWrapper
 
+from harbour_async.cli._stderr import guard_stderr
+
 
 def main() -> None:
     """Entry point of the ``harbour`` command."""
+    guard_stderr()
     try:
         _main()
     except KeyboardInterrupt:  # before the command has begun
@@ -25,9 +28,8 @@ def _main() -> None:
             f"harbour: {error.name} is missing: pip install 'harbour-async[cli]'", file=sys.stderr
         )
         raise SystemExit(2) from None
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # escape characters that the terminal cannot show
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper):  # escape characters that the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Without a handler, warnings would go to stderr, where a failure is to be one line only.
     # HARBOUR_LOG adds a handler that shows them.
     logging.getLogger("harbour_async").addHandler(logging.NullHandler())

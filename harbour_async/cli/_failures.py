@@ -14,7 +14,9 @@ from harbour_async.errors import (
 )
 from harbour_async.export import ExportError
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+# Control characters, line separators, what turns the direction of text, and halves of pairs.
+UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_UNPRINTABLE = re.compile(f"[{UNPRINTABLE}]+")
 _LONGEST = 200  # characters of each text of the API
 
 

@@ -14,13 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harbour_async import InvalidRecord, to_dict, to_json
-from harbour_async.cli._failures import printable
+from harbour_async.cli._failures import UNPRINTABLE, printable
 from harbour_async.errors import ConfigurationError
 
 _GAP = 2  # characters between two columns of the table
 _NARROWEST = 12  # for a text that is folded
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_CONTROLS = re.compile(rf"(?![\x00-\x7f])[{UNPRINTABLE}]")
 
 
 class Output:
@@ -36,13 +37,17 @@ class Output:
         self.as_json = as_json or not sys.stdout.isatty()
         self._columns = columns
         self._unicode = "utf" in (sys.stdout.encoding or "").lower()
+        # JSON may hold control characters beyond ASCII as they are, and terminals obey them.
+        self._escaped = _CONTROLS if sys.stdout.isatty() else None
+        if not self._unicode:
+            self._escaped = _NOT_ASCII
         self._console = Console(highlight=False, markup=False, emoji=False)
 
     def records(self, records: Sequence[Any]) -> None:
         """Write some records of a listing, and flush them."""
         if self.as_json:
             for record in records:
-                self.json(record.raw if isinstance(record, InvalidRecord) else to_json(record))
+                self.json(to_json(record))
         elif records:
             self._console.print(self._table_of(records))
         sys.stdout.flush()
@@ -63,8 +68,8 @@ class Output:
 
     def json(self, line: bytes) -> None:
         """Write a line of JSON, in UTF-8, or in ASCII if stdout has another encoding."""
-        if not self._unicode:
-            line = _NOT_ASCII.sub(_escaped, line.decode()).encode()
+        if self._escaped:
+            line = self._escaped.sub(_escaped, line.decode()).encode()
         sys.stdout.flush()
         sys.stdout.buffer.write(line + b"\n")
 

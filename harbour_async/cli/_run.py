@@ -106,8 +106,7 @@ def fail(error: BaseException, code: int | None = None) -> int:
 
 def say(text: str) -> None:
     """Write a line for people to stderr."""
-    if sys.stderr is not None:
-        print(f"harbour: {text}", file=sys.stderr, flush=True)
+    print(f"harbour: {text}", file=sys.stderr, flush=True)
 
 
 def quoted(command: Sequence[str]) -> str:

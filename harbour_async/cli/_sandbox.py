@@ -139,10 +139,9 @@ def _line(arrival: Arrival) -> str:
 
 
 def _say(text: str) -> None:
-    # The path may hold any text, the terminal may be ASCII only, and stderr may be closed.
+    # The path may hold any text, and the terminal may be ASCII only.
     safe = text.encode("ascii", "backslashreplace").decode()
-    with contextlib.suppress(OSError):
-        print("".join(c if c.isprintable() else "?" for c in safe), file=sys.stderr, flush=True)
+    print("".join(c if c.isprintable() else "?" for c in safe), file=sys.stderr, flush=True)
 
 
 def _quoted(text: str) -> str:

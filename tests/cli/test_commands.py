@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shlex
 import signal
@@ -146,6 +147,27 @@ async def test_a_full_disk_is_one_line(shell: Shell) -> None:
     assert err == b"harbour: No space left on device\n"
 
 
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full", "2> >(exit)"])
+async def test_a_command_goes_on_where_nobody_can_read_its_messages(
+    shell: Shell, stderr: str
+) -> None:
+    """With stderr closed, messages would go to stdout, between the data."""
+    command = shlex.join([*shell.command, "export", "verifications", "--out", "-"])
+    done = await asyncio.create_subprocess_exec(
+        "bash", "-c", f"{command} {stderr}", stdout=asyncio.subprocess.PIPE, env=shell.env
+    )
+    out, _ = await done.communicate()
+    assert done.returncode == 0
+    assert ids([json.loads(line) for line in out.splitlines()]) == shell.sandbox.verification_ids()
+
+
+async def test_an_invalid_record_is_one_line_however_it_came(shell: Shell) -> None:
+    pretty = '{"items": [{\n\t"verification_id": "a",\n\t"is_scan": 1\n}], "total": 1}'
+    shell.sandbox.fail(200, body=pretty.encode(), headers={"Content-Type": "application/json"})
+    done = await shell.run("verifications", "list")
+    assert (done.code, done.records) == (3, [{"verification_id": "a", "is_scan": 1}])
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 async def test_json_lines_are_right_in_any_encoding(shell: Shell, encoding: str) -> None:
     text = "Zo\u00eb \u6f22 \U0001f600"
@@ -189,6 +211,18 @@ async def test_control_characters_of_a_record_do_not_reach_the_terminal(shell: S
         assert b"\x1b]" not in shown
         assert b"\x07" not in shown
         assert b"[red]x[/red]" in shown
+
+
+@pytest.mark.parametrize("args", [["list"], ["list", "--json"]])
+async def test_neither_tables_nor_json_lines_turn_the_text_of_a_terminal(
+    shell: Shell, args: list[str]
+) -> None:
+    hostile = "\u202e\u2066\x9b31m\u2028"
+    shell.sandbox.insert(status=hostile)
+    done = await shell.at_terminal("verifications", *args, "--max-items", "1", columns=200)
+    assert not set(hostile.replace("31m", "")) & set(done.out.decode())
+    if "--json" in args:
+        assert json.loads(done.out.splitlines()[0])["status"] == hostile
 
 
 async def test_json_lines_can_be_asked_for_at_a_terminal(shell: Shell) -> None:
