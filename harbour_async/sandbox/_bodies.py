@@ -57,7 +57,10 @@ async def webhook_changes(request: web.Request, *, creating: bool) -> Record:
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:
-    content = await request.read()
+    try:
+        content = await request.read()
+    except web.RequestPayloadError as error:
+        raise UnreadableError from error
     if not content:
         raise InvalidError(objection("missing", ("body",), "Field required", input=None))
     try:

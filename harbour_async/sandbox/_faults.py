@@ -7,13 +7,14 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any, Literal, get_args
 
 from aiohttp import web
 
 from harbour_async.sandbox._answers import error
 from harbour_async.sandbox._arrivals import Arrival
-from harbour_async.sandbox._options import Errors
+from harbour_async.sandbox._options import Errors, is_whole
 
 When = Literal["before", "during", "after"]
 Serve = Callable[[], Awaitable[web.StreamResponse]]
@@ -31,8 +32,16 @@ class Fault:
     path: str | None
 
     def __post_init__(self) -> None:
-        if self.times is not None and self.times < 1:
+        if self.times is not None and not is_whole(self.times, 1):
             raise ValueError(f"times must be at least 1, or None for all, not {self.times!r}")
+        if not isinstance(self.method, str | None):
+            raise ValueError(f"method must be a name like 'GET' or None, not {self.method!r}")
+        self.method = self.method and self.method.upper()
+        # A pattern that begins otherwise matches no path.
+        if self.path is not None and not str(self.path).startswith(("/", "*", "?", "[")):
+            raise ValueError(
+                f"path must begin with a slash, as in '/webhooks/*', not {self.path!r}"
+            )
 
     def applies_to(self, arrival: Arrival) -> bool:
         """Whether the fault applies to this request; if so, that counts as one of ``times``."""
@@ -47,8 +56,10 @@ class Fault:
 
 def fail(status: int, headers: Mapping[str, str], body: Any, style: Errors) -> Effect:
     """Answer with this status, without processing the request."""
-    if not 200 <= status <= 599:
+    if not is_whole(status, 200, 599):
         raise ValueError(f"status must be from 200 to 599, not {status!r}")
+    if not isinstance(headers, Mapping) or not all(map(_is_text, chain(*headers.items()))):
+        raise ValueError(f"headers must be a mapping of texts on one line, not {headers!r}")
     match body:
         case bytes():
             content, content_type = body, "application/octet-stream"
@@ -86,7 +97,7 @@ def drop(when: When) -> Effect:
 
 def delay(seconds: float) -> Effect:
     """Serve as usual, but later."""
-    if not seconds >= 0:
+    if isinstance(seconds, bool) or not (isinstance(seconds, int | float) and seconds >= 0):
         raise ValueError(f"seconds must be 0 or more, not {seconds!r}")
 
     async def effect(_request: web.Request, serve: Serve) -> web.StreamResponse:
@@ -94,6 +105,10 @@ def delay(seconds: float) -> Effect:
         return await serve()
 
     return effect
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 async def _send_half(request: web.Request, whole: web.StreamResponse) -> None:

@@ -54,6 +54,7 @@ class Options:
         self._whole("ties", 1)
         self._whole("port", 0, 65535)
         self._require("host", isinstance(self.host, str) and self.host != "", "a name or address")
+        self._require("database", isinstance(self.database, str), "a path or ':memory:'")
         if self.rate_limit is not None:
             self._whole("rate_limit", 1)
         self._require("shuffle_ties", isinstance(self.shuffle_ties, bool), "True or False")
@@ -89,13 +90,18 @@ class Options:
 
     def _whole(self, name: str, low: int | None = None, high: int | None = None) -> None:
         value = getattr(self, name)
-        good = isinstance(value, int) and not isinstance(value, bool)
-        good = good and (low is None or value >= low) and (high is None or value <= high)
+        good = is_whole(value, low, high)
         bounds = "" if low is None else f" from {low}" + ("" if high is None else f" to {high}")
         self._require(name, good, f"a whole number{bounds}")
 
     def _choice(self, name: str, choices: tuple[Any, ...]) -> None:
         self._require(name, getattr(self, name) in choices, f"one of {choices}")
+
+
+def is_whole(value: object, low: int | None = None, high: int | None = None) -> bool:
+    """Whether it is a whole number within these bounds."""
+    good = isinstance(value, int) and not isinstance(value, bool)
+    return good and (low is None or value >= low) and (high is None or value <= high)  # type: ignore[operator]
 
 
 def _is_spelling(value: object) -> bool:

@@ -20,16 +20,14 @@ class Script:
 
     def on_request(self, callback: _Callback) -> _Callback:
         """Call (and await) ``callback(arrival)`` for every request before it is served."""
-        self._gate.callbacks.append(callback)
-        return callback
+        return _added(callback, self._gate.callbacks)
 
     def on_answer(self, callback: _Callback) -> _Callback:
         """Call (and await) ``callback(arrival)`` for every request, before its answer is sent.
 
         ``arrival.status`` is known by then.
         """
-        self._gate.answer_callbacks.append(callback)
-        return callback
+        return _added(callback, self._gate.answer_callbacks)
 
     def between_count_and_rows(self, callback: _Callback) -> _Callback:
         """Call (and await) ``callback(arrival)`` within every list, after it was counted.
@@ -37,8 +35,7 @@ class Script:
         The rows are read afterwards, so ``total`` and ``pages`` are of an earlier moment than
         ``items``, as with a server that counts in one statement and reads in the next.
         """
-        self._gate.between_callbacks.append(callback)
-        return callback
+        return _added(callback, self._gate.between_callbacks)
 
     def fail(
         self,
@@ -58,13 +55,13 @@ class Script:
 
         status: from 200 to 599.
         times: how many requests; None for all.
-        method: only requests of this method.
+        method: only requests of this method, in any letter case.
         path: only paths below ``/v2`` that match this pattern of ``fnmatch``: ``/verifications/*``.
         headers: sent with the answer.
         body: a str is sent as HTML, bytes as they are, anything else as JSON; None is the guide's
             error envelope.
 
-        Raises ``ValueError`` for a ``status`` or ``times`` out of range.
+        Raises ``ValueError`` for an argument that cannot be meant.
         """
         self._add_fault(_faults.fail(status, headers or {}, body, self.errors), times, method, path)
 
@@ -122,3 +119,10 @@ class Script:
     ) -> None:
         fault = _faults.Fault(effect=effect, times=times, method=method, path=path)
         self._gate.faults.append(fault)
+
+
+def _added(callback: _Callback, callbacks: list[Callback]) -> _Callback:
+    if not callable(callback):
+        raise TypeError(f"expected a function of an arrival, not {callback!r}")
+    callbacks.append(callback)
+    return callback

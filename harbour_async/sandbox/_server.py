@@ -12,9 +12,10 @@ from aiohttp import web
 
 from harbour_async.sandbox._arrivals import Arrival, max_in_window
 from harbour_async.sandbox._endpoints import Endpoints
+from harbour_async.sandbox._fields import check_fields
 from harbour_async.sandbox._gate import Gate
 from harbour_async.sandbox._kinds import EVENTS, VERIFICATIONS, WEBHOOKS, Kind
-from harbour_async.sandbox._options import Options
+from harbour_async.sandbox._options import Options, is_whole
 from harbour_async.sandbox._records import Maker, Record
 from harbour_async.sandbox._script import Script
 from harbour_async.sandbox._store import Store
@@ -190,8 +191,15 @@ class Sandbox(Options, Script):
         count: how many.
         **fields: fields of a verification that all of them get; times are epoch milliseconds.
 
-        Raises ``TypeError`` for a field that no verification has.
+        Raises ``TypeError`` for a field that no verification has, and ``ValueError`` for an id that
+        exists or a value that cannot be stored or sent.
         """
+        if not is_whole(count, 0):
+            raise ValueError(f"count must be a whole number from 0, not {count!r}")
+        check_fields(fields)
+        key = fields.get("verification_id")
+        if key is not None and (count > 1 or self._store.get(VERIFICATIONS, key)):
+            raise ValueError(f"verification_id must be that of one new verification, not {key!r}")
         at = fields.get("created_at")
         records = []
         for _ in range(count):
@@ -208,9 +216,13 @@ class Sandbox(Options, Script):
         which: an id, several ids, or how many to choose at random (by the seed).
         **fields: fields that all of them get.
 
-        Raises ``KeyError`` if one does not exist and ``TypeError`` for a field that no verification
-        has; then nothing was changed.
+        Raises ``KeyError`` if one does not exist, ``TypeError`` for a field that no verification
+        has, and ``ValueError`` for a new id or a value that cannot be stored or sent; then nothing
+        was changed.
         """
+        check_fields(fields)
+        if "verification_id" in fields:
+            raise ValueError("the id of a verification cannot be changed")
         records = []
         for key in self._choose(which):
             record = self._store.get(VERIFICATIONS, key)
@@ -232,6 +244,8 @@ class Sandbox(Options, Script):
 
     def _choose(self, which: int | str | Iterable[str]) -> list[str]:
         if isinstance(which, int):
+            if not is_whole(which, 0):
+                raise ValueError(f"which must be ids or a whole number from 0, not {which!r}")
             total = self._store.total(VERIFICATIONS)
             places = self._maker.random.sample(range(total), min(which, total))
             return [self._store.nth_id(VERIFICATIONS, place) for place in places]

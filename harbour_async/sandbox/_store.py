@@ -57,6 +57,8 @@ class Store:
         if tables and self._pragma("application_id") != _OURS:
             raise ValueError("it holds something else")
         filled = bool(self._pragma("user_version") == _FILLED)
+        if filled and self._pragma("quick_check(1)") != "ok":
+            raise ValueError("it is damaged")
         if not filled:  # new, or left by a process that died while it was filling the file
             for kind in KINDS:
                 self._db.execute(f"DROP TABLE IF EXISTS {kind.table}")

@@ -209,3 +209,12 @@ async def test_a_url_may_have_several_webhooks_and_search_finds_all_of_them(
     assert [webhook["destination_url"] for webhook in found] == [url, url]
     assert found[0]["webhook_id"] == first["webhook_id"]
     assert found[0]["created_at"] < found[1]["created_at"]
+
+
+async def test_a_body_that_is_not_in_its_content_encoding_is_answered_with_400(
+    client: Client,
+) -> None:
+    reply = await client.send(
+        "POST", "/webhooks", data=b"not gzip", headers={"Content-Encoding": "gzip"}
+    )
+    assert (reply.status, reply.json) == (400, {"detail": "There was an error parsing the body"})

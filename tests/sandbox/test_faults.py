@@ -198,6 +198,55 @@ async def test_an_updated_record_keeps_its_place_and_is_the_last_changed(client:
         sandbox.update("none", status="completed")
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"created_at": None}, {"created_at": "2023"}, {"created_at": 10**30}, {"updated_at": 1.5},
+        {"verification_id": None}, {"verification_id": ""}, {"status": 5}, {"is_scan": []},
+        {"verification_metadata": "a"}, {"latest_response": object()}, {"status": "\ud800"},
+    ],
+)  # fmt: skip
+async def test_a_value_that_cannot_be_stored_or_sent_changes_nothing(
+    client: Client, fields: dict[str, Any]
+) -> None:
+    sandbox = client.sandbox
+    before = (await client.get("/verifications")).body
+    with pytest.raises(ValueError, match=r"must be|cannot be sent as JSON"):
+        sandbox.insert(**fields)
+    with pytest.raises(ValueError, match=r"must be|cannot be sent as JSON"):
+        sandbox.update(1, **fields)
+    assert (await client.get("/verifications")).body == before
+
+
+async def test_ids_are_unique_and_stay(client: Client) -> None:
+    sandbox = client.sandbox
+    one, two = sandbox.insert(2)
+    with pytest.raises(ValueError, match="one new verification"):
+        sandbox.insert(verification_id=one)
+    with pytest.raises(ValueError, match="one new verification"):
+        sandbox.insert(2, verification_id="another")
+    with pytest.raises(ValueError, match="cannot be changed"):
+        sandbox.update(one, verification_id=two)
+    assert sandbox.verification_ids()[:2] == [two, one]
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "2", True])
+async def test_a_count_is_a_whole_number(client: Client, count: Any) -> None:
+    with pytest.raises(ValueError, match="count must be a whole number"):
+        client.sandbox.insert(count)
+
+
+async def test_a_faults_method_may_be_in_any_letter_case(client: Client) -> None:
+    client.sandbox.fail(method="get")
+    assert (await client.get("/webhooks")).status == 503
+
+
+async def test_a_callback_that_cannot_be_called_is_refused_at_once(client: Client) -> None:
+    nothing: Any = None
+    with pytest.raises(TypeError, match="expected a function"):
+        client.sandbox.on_request(nothing)
+
+
 async def test_deleting_at_random_is_repeatable() -> None:
     gone = []
     for _ in range(2):

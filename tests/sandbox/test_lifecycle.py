@@ -34,6 +34,7 @@ from tests.sandbox.client import serving
         {"port": 65536},
         {"keepalive_timeout": -1},
         {"host": ""},
+        {"database": None},
         {"clock": "sun"},
         {"api_key": ""},
         {"api_key": "a\nb"},
@@ -56,7 +57,14 @@ def test_a_wrong_option_is_refused_at_once(options: dict[str, Any]) -> None:
         Sandbox(**options)
 
 
-@pytest.mark.parametrize("arguments", [{"times": 0}, {"status": 99}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"times": 0}, {"times": 1.5}, {"times": "1"}, {"status": 99}, {"status": "503"},
+        {"method": 1}, {"path": "webhooks"}, {"headers": ["a"]}, {"headers": {"Retry-After": 1}},
+        {"headers": {"a": "b\r\nc: d"}},
+    ],
+)  # fmt: skip
 async def test_a_wrong_fault_is_refused_at_once(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         Sandbox().fail(**arguments)
@@ -179,6 +187,17 @@ async def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="cannot be the sandbox's database"):
             await Sandbox(database=str(path)).start()
         assert (path.read_bytes() if path.exists() else None) == before
+
+
+async def test_a_damaged_database_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.sqlite"
+    async with Sandbox(database=str(path)):
+        pass
+    content = bytearray(path.read_bytes())
+    content[8_192::97] = bytes(len(content[8_192::97]))
+    path.write_bytes(content)
+    with pytest.raises(OSError, match="cannot be the sandbox's database"):
+        await Sandbox(database=str(path)).start()
 
 
 async def test_two_sandboxes_do_not_share_a_database_file(tmp_path: Path) -> None:
