@@ -99,7 +99,15 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 def _loop(request: pytest.FixtureRequest) -> str:
     """Which of the declared fixtures shares its event loop with the test."""
     plugins = request.config.pluginmanager
+    marker = request.node.get_closest_marker("asyncio")
     if plugins.hasplugin("harbour_anyio") and "anyio_backend" in request.fixturenames:
+        # In its auto mode pytest-asyncio marks every test, and the sandbox would never answer.
+        if marker is not None and plugins.hasplugin("harbour_function"):
+            pytest.fail(
+                "pytest-asyncio runs this test in its own event loop, and anyio's plugin the "
+                "fixtures in another: drop the mark of anyio, or set asyncio_mode = strict",
+                pytrace=False,
+            )
         return "anyio"
     if not plugins.hasplugin("harbour_function"):
         pytest.fail(
@@ -107,7 +115,6 @@ def _loop(request: pytest.FixtureRequest) -> str:
             "pip install 'pytest-asyncio>=0.24'",
             pytrace=False,
         )
-    marker = request.node.get_closest_marker("asyncio")
     options = marker.kwargs if marker else {}
     scope = options.get("loop_scope") or options.get("scope")
     return scope or _default_loop_scope(request.config)

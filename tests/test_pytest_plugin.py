@@ -83,3 +83,26 @@ def test_neither_the_sandbox_nor_sqlite_is_loaded_unless_asked_for(
     """
     ini = "asyncio_default_fixture_loop_scope = function"
     run(pytester, test, ini=ini).assert_outcomes(passed=1)
+
+
+def test_a_test_of_anyio_that_pytest_asyncio_runs_fails_and_does_not_wait_for_ever(
+    pytester: pytest.Pytester,
+) -> None:
+    test = USES_BOTH.replace("async def", "@pytest.mark.anyio\n    async def")
+    ini = "asyncio_mode = auto\nasyncio_default_fixture_loop_scope = function"
+    result = run(pytester, test, ini=ini)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*asyncio_mode = strict*"])
+
+
+def test_anyios_plugin(pytester: pytest.Pytester) -> None:
+    test = (
+        USES_BOTH.replace("async def", "@pytest.mark.anyio\n    async def")
+        + """
+    @pytest.fixture
+    def anyio_backend():
+        return "asyncio"
+"""
+    )
+    ini = "asyncio_default_fixture_loop_scope = function"
+    run(pytester, test, ini=ini).assert_outcomes(passed=1)

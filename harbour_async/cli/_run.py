@@ -31,6 +31,7 @@ class _Stop:
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_report)
         self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
         try:
             return await main() or DONE
@@ -42,6 +43,12 @@ class _Stop:
             raise KeyboardInterrupt
         self.asked = True
         self._cancel()
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out that the second signal ended a task: the command says so itself."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
 
 
 def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
@@ -106,6 +107,26 @@ def test_a_second_signal_does_not_wait_for_the_cleaning_up() -> None:
             await asyncio.Event().wait()
 
     assert run(main) == 130
+
+
+def test_a_second_signal_in_one_of_several_tasks_shows_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def listing() -> None:
+        signal.raise_signal(signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            signal.raise_signal(signal.SIGINT)
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(listing())
+            tasks.create_task(asyncio.Event().wait())
+
+    assert run(main) == 130
+    gc.collect()  # asyncio reports a failure that nobody asked for when its task is collected
+    assert not caplog.records
 
 
 def test_what_was_kept_is_printed_after_an_error_too(capsys: pytest.CaptureFixture[str]) -> None:
