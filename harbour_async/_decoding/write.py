@@ -77,8 +77,9 @@ def _plain(value: Any, dates: Dates) -> Any:
     if isinstance(value, Record):
         return _record(value, dates)
     if isinstance(value, Page):
-        out = {name: getattr(value, name) for name in _names(Page)}
-        return merged(out | {"items": _plain(value.items, dates)}, value.extra)
+        out = {name: _own(name, getattr(value, name), dates) for name in _numbers()}
+        extra = _own("extra", value.extra, dates)
+        return merged({"items": _plain(value.items, dates), **out}, extra)
     if isinstance(value, InvalidRecord):
         return spliced(value.raw)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
@@ -109,7 +110,8 @@ def _own(name: str, value: Any, dates: Dates) -> Any:
         return _plain(value, dates)
     if isinstance(value, list | tuple):
         return [_own(name, item, dates) for item in value]
-    if isinstance(value, dict):
+    # Alone, other foreign values have a usual text, which msgspec writes. These would be lost.
+    if isinstance(value, dict | float | bytes | bytearray | memoryview):
         refuse_foreign(value)
     return value
 
@@ -133,6 +135,11 @@ def _spelled(name: str, moment: datetime, dates: Dates) -> int | str:
 @cache
 def _names(cls: Any) -> tuple[str, ...]:
     return tuple(a.name for a in attrs.fields(cls) if a.name != "extra")
+
+
+@cache
+def _numbers() -> tuple[str, ...]:
+    return tuple(name for name in _names(Page) if name != "items")
 
 
 @cache

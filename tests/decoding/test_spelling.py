@@ -253,6 +253,11 @@ WRONG: list[tuple[Callable[[], Any], type[HarbourError]]] = [
     (lambda: to_json(Verification("a", latest_response={"x": math.inf})), ConfigurationError),
     (lambda: to_json(Verification("a", latest_response={"x": b"a"})), ConfigurationError),
     (lambda: to_json(Verification("a", extra={"x": [{"y": math.nan}]})), ConfigurationError),
+    (lambda: to_json(Verification("a", organization_id=math.nan)), ConfigurationError),  # type: ignore[arg-type]
+    (lambda: to_json(Verification("a", organization_id=b"a")), ConfigurationError),  # type: ignore[arg-type]
+    (lambda: to_json(Webhook("a", event_types=[math.inf])), ConfigurationError),  # type: ignore[list-item]
+    (lambda: to_json(Page(items=[], total=math.nan)), ConfigurationError),  # type: ignore[arg-type]
+    (lambda: to_json(Page(items=[], total=1, extra={"x": math.nan})), ConfigurationError),
     (lambda: from_dict(Verification, {"verification_id": 1}), DecodeError),
 ]
 
