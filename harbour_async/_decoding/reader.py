@@ -109,14 +109,8 @@ class Reader:
             return fields, _scan_array(fields.pop("items"))
         except (*scan.FAILURES, KeyError):
             pass
-        if keep_invalid:
-            parts = _readable(outline.members, body) or []
-            fields = {name: msgspec.Raw(text) for name, text in parts}
-            array = bytes(fields.pop("items", b""))
-            items = _readable(outline.elements, array)
-            others = [text for _, text in parts if text != array]
-            if items is not None and all(map(is_json, others + items)):
-                return fields, [msgspec.Raw(text) for text in items]
+        if keep_invalid and (found := _outlined(body, cls)):
+            return found
         self._converter.structure(decode_any(body), Page[cls])  # type: ignore[valid-type]
         raise DecodeError("invalid JSON")
 
@@ -125,6 +119,22 @@ class Reader:
         numbers = {name: decode_any(bytes(raw)) for name, raw in envelope.items()}
         page = self._converter.structure({**numbers, "items": []}, Page[cls])  # type: ignore[valid-type]
         return cast(Page[R], page)
+
+
+def _outlined(
+    body: bytes, cls: type[Any]
+) -> tuple[dict[str, msgspec.Raw], list[msgspec.Raw]] | None:
+    """The envelope of a body that msgspec refuses; None if it is not JSON for others either."""
+    parts = _readable(outline.members, body) or []
+    fields = {name: msgspec.Raw(text) for name, text in parts}
+    if cls is WebhookEvent and parts and "items" not in fields:
+        return (_ONE, [msgspec.Raw(body)]) if is_json(body) else None
+    array = bytes(fields.pop("items", b""))
+    items = _readable(outline.elements, array)
+    others = [text for _, text in parts if text != array]
+    if items is None or not all(map(is_json, others + items)):
+        return None
+    return fields, [msgspec.Raw(text) for text in items]
 
 
 _scan_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

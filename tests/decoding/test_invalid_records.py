@@ -104,6 +104,14 @@ def test_a_body_of_too_many_values_is_not_taken_apart() -> None:
         decode_rows(Verification, body, keep_invalid=True)
 
 
+def test_a_bare_event_with_nan_is_an_invalid_record() -> None:
+    body = b'{"webhook_id": "w", "event_id": "e", "score": NaN}'
+    rows = decode_rows(WebhookEvent, body, keep_invalid=True)
+    assert (rows.ids, rows.total, rows.items[0].raw) == (["e"], 1, body)
+    with pytest.raises(DecodeError):
+        decode_rows(WebhookEvent, body.replace(b"NaN", b"garbage"), keep_invalid=True)
+
+
 def test_a_string_that_does_not_end_takes_no_quadratic_time() -> None:
     body = b'{"items": [{"verification_id": "a", "payload": "{' + rb"\"a\"," * 20_000 + b"}"
     started = time.process_time()
