@@ -84,10 +84,10 @@ def test_a_waiter_cancelled_in_the_tick_of_its_grant_hands_its_turn_on(factory: 
         await asyncio.sleep(11.0)
         first.unsent()
         for _ in range(10):  # until the grant is made, before its task runs
-            await asyncio.sleep(0)
             if budget.snapshot().waiting.interactive == 1:
                 unlucky.cancel()
                 break
+            await asyncio.sleep(0)
         await asyncio.wait([unlucky])
         assert unlucky.cancelled()
         await asyncio.wait_for(lucky, 0.1)

@@ -98,6 +98,7 @@ def test_a_record_nested_too_deeply_is_invalid_alone(line_break: bytes) -> None:
     assert to_json(invalid).split() == bad.split()
 
 
+@pytest.mark.exhaustive
 def test_a_body_of_too_many_values_is_not_taken_apart() -> None:
     body = page_with(b"[NaN" + b",[]" * (1 << 20) + b"]")
     with pytest.raises(DecodeError, match=r"^\$: invalid JSON"):
