@@ -90,6 +90,7 @@ class Reader:
             return record, getattr(record, scan.scanner_of(cls).own_id), getattr(record, key, None)
         except DecodeError as error:
             problem = rules.rooted(error, path)
+        # Field by field, because one that cannot be read at all must not hide id and moment.
         fields = dict(_readable(outline.members, body) or ())
         record_id = _readable(_own_id, fields.get(scan.scanner_of(cls).own_id))
         created_at = _readable(_moment, fields.get("created_at"))
@@ -129,6 +130,7 @@ def _outlined(
     fields = {name: msgspec.Raw(text) for name, text in parts}
     if cls is WebhookEvent and parts and "items" not in fields:
         return (_ONE, [msgspec.Raw(body)]) if is_json(body) else None
+    # Of two fields with one name the last one counts, but the other has to be JSON as well.
     array = bytes(fields.pop("items", b""))
     items = _readable(outline.elements, array)
     others = [text for _, text in parts if text != array]
