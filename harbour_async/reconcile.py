@@ -32,6 +32,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from attrs import field, frozen
 
+from harbour_async._frames import dropped_frames
 from harbour_async._report import PagingReport
 from harbour_async._sides import Key, Remote, Side, before
 from harbour_async.errors import ConfigurationError, IncompleteListingError
@@ -180,7 +181,8 @@ class Differences(Generic[R, L]):
             if self._ended:
                 raise StopAsyncIteration
             try:
-                return await anext(self._found)
+                with dropped_frames():
+                    return await anext(self._found)
             except StopAsyncIteration:
                 self._ended = True
                 raise

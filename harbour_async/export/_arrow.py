@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from harbour_async._frames import dropped_frames
 from harbour_async.errors import ConfigurationError, IncompleteListingError
 from harbour_async.export._columns import Column, ColumnKind, Columns, choose
 from harbour_async.export._listing import Listing, facts
@@ -75,23 +76,24 @@ async def batches(pager: Listing) -> AsyncIterator[Any]:
     lines: list[bytes] = []
     lost_proof = None
     pages = pager.pages()
-    try:
-        async for page in pages:
-            for record in page.items:
-                if isinstance(record, InvalidRecord):
-                    raise record.error
-                lines.append(columns.line(record))
-            if len(lines) >= ROWS:
-                yield batch(lines[:ROWS], columns, shape)
-                del lines[:ROWS]
-    except IncompleteListingError as error:  # everything found comes first
-        lost_proof = error
-    finally:
-        await pages.aclose()
-    if lines:
-        yield batch(lines, columns, shape)
-    if lost_proof:
-        raise lost_proof
+    with dropped_frames():
+        try:
+            async for page in pages:
+                for record in page.items:
+                    if isinstance(record, InvalidRecord):
+                        raise record.error
+                    lines.append(columns.line(record))
+                if len(lines) >= ROWS:
+                    yield batch(lines[:ROWS], columns, shape)
+                    del lines[:ROWS]
+        except IncompleteListingError as error:  # everything found comes first
+            lost_proof = error
+        finally:
+            await pages.aclose()
+        if lines:
+            yield batch(lines, columns, shape)
+        if lost_proof:
+            raise lost_proof
 
 
 async def to_arrow(pager: Listing) -> Any:
@@ -110,6 +112,7 @@ async def to_arrow(pager: Listing) -> Any:
     IncompleteListingError if the proof failed; and the DecodeError of an invalid record that the
     pager keeps. Guide: "List verifications", "List webhooks", "List webhook events".
     """
-    found = [found async for found in batches(pager)]
+    with dropped_frames():
+        found = [found async for found in batches(pager)]
     shape = schema(choose(facts(pager).record))
     return arrow().Table.from_batches(found, schema=shape).unify_dictionaries()

@@ -13,6 +13,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from harbour_async import _logging
+from harbour_async._frames import dropped_frames
 from harbour_async.errors import ConfigurationError
 from harbour_async.export import _disk, _lock
 from harbour_async.export._checkpoint import Asked, Checkpoint, digest, load
@@ -133,7 +134,8 @@ class Job:
             raise
         try:
             sent.restore(*before)
-            return await self._go_on(kept, sent)
+            with dropped_frames():
+                return await self._go_on(kept, sent)
         finally:
             lock.release()
 

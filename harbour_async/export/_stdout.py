@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 
+from harbour_async._frames import dropped_frames
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError, IncompleteListingError
 from harbour_async.export._columns import Columns
@@ -27,23 +28,24 @@ async def to_stdout(
     digest = hashlib.sha256()
     rows, invalid, unproved = 0, 0, False
     pages = pager.pages()
-    try:
-        async for page in pages:
-            valid = [r for r in page.items if not isinstance(r, InvalidRecord)]
-            data = b"".join(columns.line(record) + b"\n" for record in valid)
-            _write(data)
-            digest.update(data)
-            rows += len(valid)
-            invalid += len(page.items) - len(valid)
-            if on_progress is not None:
-                on_progress(pager.report)
-    except IncompleteListingError:
-        unproved = True
-    except BaseException as error:
-        error.add_note(f"records written to stdout: {rows}; nothing is kept")
-        raise
-    finally:
-        await pages.aclose()
+    with dropped_frames():
+        try:
+            async for page in pages:
+                valid = [r for r in page.items if not isinstance(r, InvalidRecord)]
+                data = b"".join(columns.line(record) + b"\n" for record in valid)
+                _write(data)
+                digest.update(data)
+                rows += len(valid)
+                invalid += len(page.items) - len(valid)
+                if on_progress is not None:
+                    on_progress(pager.report)
+        except IncompleteListingError:
+            unproved = True
+        except BaseException as error:
+            error.add_note(f"records written to stdout: {rows}; nothing is kept")
+            raise
+        finally:
+            await pages.aclose()
     report = pager.report
     return ExportReport(
         path=None,

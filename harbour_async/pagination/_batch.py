@@ -58,7 +58,7 @@ class Batch(Generic[T]):
                 try:
                     replacement = _replacement(item, on_invalid)
                 except BaseException as error:
-                    self.error, self.rows = error, passed - 1
+                    self.error, self.rows = _without_own_frames(error), passed - 1
                     break
                 self._invalid.append(passed)
                 if replacement is None:
@@ -96,3 +96,11 @@ def _replacement(record: InvalidRecord, on_invalid: OnInvalid) -> Any:
     except (StopIteration, StopAsyncIteration) as error:
         # Raised to the reader's loop it would be the listing's end.
         raise RuntimeError(f"on_invalid raised {type(error).__name__}") from error
+
+
+def _without_own_frames(error: BaseException) -> BaseException:
+    """The error with no frames but the caller's: ours hold records, and reports may show locals."""
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_globals is globals():
+        frames = frames.tb_next
+    return error.with_traceback(frames)

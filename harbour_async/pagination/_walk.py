@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from harbour_async._report import PagingReport
 from harbour_async._rows import Rows, picked
-from harbour_async.errors import HarbourError, IncompleteListingError, RequestInfo
+from harbour_async.errors import DecodeError, HarbourError, IncompleteListingError, RequestInfo
 from harbour_async.models import InvalidRecord
 from harbour_async.pagination import _token
 from harbour_async.pagination._batch import Batch, OnInvalid
@@ -123,6 +123,8 @@ class Walk(Generic[T]):
             await self.close(f"ended by {type(error).__name__}")
             if isinstance(error, HarbourError):
                 error.resume_token = self.token
+            if isinstance(error, DecodeError):
+                error.__traceback__ = None  # its frames hold records
             raise
         return False
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, TypeVar
 from weakref import WeakSet
 
+from harbour_async._frames import dropped_frames
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
 from harbour_async.pagination import _token
@@ -132,7 +133,8 @@ class Pager(Generic[T]):
 
     async def to_list(self) -> list[T]:
         """All records, by a walk of its own."""
-        return [record async for record in self]
+        with dropped_frames():
+            return [record async for record in self]
 
     async def count(self) -> int:
         """How many records the server says the listing has now; one small request."""

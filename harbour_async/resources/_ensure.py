@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
+from harbour_async._frames import dropped_frames
 from harbour_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -104,7 +105,8 @@ class Ensuring:
         """The webhook as it is at the end."""
         await self._left.turn(self._turn)
         try:
-            return await self._ensured()
+            with dropped_frames():
+                return await self._ensured()
         finally:
             self._turn.release()
 

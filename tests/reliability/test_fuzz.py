@@ -235,6 +235,7 @@ def test_no_retry_after_is_waited_for_beyond_the_cap(
 @pytest.mark.exhaustive
 @CASES
 @given(pages=st.lists(envelopes, min_size=1, max_size=4), keep=st.booleans())
+@example(pages=[{"items": [{"verification_id": KEY, "is_scan": "no"}], "total": 0}], keep=False)
 def test_any_listing_is_records_or_an_error(
     server: FuzzServer, tried: Counter[str], pages: list[Any], keep: bool
 ) -> None:

@@ -1,24 +1,31 @@
 """The key is in nothing that can be shown, pickled or logged, whatever happens to a call.
 
-The fault matrix checks for each of its cases that no HarbourError holds the key.
+The fault matrix checks for each of its cases that no HarbourError holds the key. No error of what
+reads listings holds a record.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
 import pickle
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import pytest
 
-from harbour_async import HarbourError, HarbourSession
+from harbour_async import APIStatusError, ConfigurationError, HarbourError, HarbourSession
+from harbour_async.export import export, to_arrow
+from harbour_async.reconcile import reconcile
 from tests.exposed import exposed_text
-from tests.reliability.api import IDS, PAGE_SIZE, Api, talking
+from tests.reliability.api import IDS, PAGE_SIZE, PERSON, Api, Exchange, http, talking
 from tests.reliability.faults import FAULTS, Fault, answers, silence
 from tests.reliability.quiet_time import here, quiet_time
 from tests.servers import KEY
@@ -182,3 +189,154 @@ async def test_the_error_of_a_source_of_keys_does_not_show_the_last_one() -> Non
         with pytest.raises(IndexError) as caught:
             await harbour.verifications.get(IDS[0])
     assert KEY not in exposed_text(caught.value)
+
+
+# -- records -----------------------------------------------------------------------------------
+
+Breakage = Callable[[list[dict[str, Any]]], bytes]
+
+
+def one_is_invalid(items: list[dict[str, Any]]) -> bytes:
+    return page_of([*items[:-1], items[-1] | {"is_scan": PERSON, "is_deactivated": PERSON}])
+
+
+def one_has_no_place(items: list[dict[str, Any]]) -> bytes:
+    return page_of([*items[:-1], items[-1] | {"created_at": PERSON}])
+
+
+def all_are_in_disorder(items: list[dict[str, Any]]) -> bytes:
+    return page_of(items[::-1])
+
+
+def torn(items: list[dict[str, Any]]) -> bytes:
+    return http(200, page_of(items)[-100:])
+
+
+def failed(_items: list[dict[str, Any]]) -> bytes:
+    return http(500, PERSON.encode())
+
+
+def page_of(items: list[dict[str, Any]]) -> bytes:
+    envelope = {"items": items, "total": 30, "page": 2, "size": 10, "pages": 3}
+    return http(200, json.dumps(envelope).encode())
+
+
+def personal(number: int) -> dict[str, Any]:
+    """A record that is a person's in all its texts."""
+    ids = ("verification_id", "webhook_id")
+    texts = dict.fromkeys(("search_phrase", "url"), PERSON)
+    moment = 1_685_000_000_000 + 1000 * number
+    return dict.fromkeys(ids, f"{PERSON}-{number:02}") | texts | {"created_at": moment}
+
+
+def breaking(breakage: Breakage) -> Callable[[Exchange], Awaitable[None]]:
+    """Listings of 30 persons. From the second page on the answers are broken."""
+
+    async def answer(exchange: Exchange) -> None:
+        if not exchange.is_page:
+            return await exchange.send(http(404, b"{}"))
+        asked = parse_qs(urlsplit(exchange.request.target).query)
+        page, size = int(asked["page"][0]), int(asked["size"][0])
+        persons = [personal(n) for n in range(30)]
+        if "DESC" in asked["order_by"][0]:
+            persons.reverse()
+        items = persons[(page - 1) * size : page * size]
+        broken = page > 1 or size >= len(persons)
+        return await exchange.send(breakage(items) if broken else page_of(items))
+
+    return answer
+
+
+def by_id(record: Any) -> str:
+    return str(record.verification_id)
+
+
+async def to_list(harbour: HarbourSession) -> None:
+    await harbour.verifications.list(page_size=10).to_list()
+
+
+async def iterated(harbour: HarbourSession) -> None:
+    async for _ in harbour.verifications.list(page_size=10):
+        pass
+
+
+async def by_pages(harbour: HarbourSession) -> None:
+    async for _ in harbour.verifications.list(page_size=10, order_by="created_at ASC").pages():
+        pass
+
+
+async def refused_by_the_caller(harbour: HarbourSession) -> None:
+    def refuse(_record: object) -> None:
+        raise ConfigurationError("not wanted")
+
+    async for _ in harbour.verifications.list(page_size=10, on_invalid=refuse):
+        pass
+
+
+async def to_a_table(harbour: HarbourSession) -> None:
+    await to_arrow(harbour.verifications.list(page_size=10))
+
+
+async def to_a_file(harbour: HarbourSession) -> None:
+    await export(harbour.verifications.list(page_size=10), "records.jsonl")
+
+
+async def reconciled(harbour: HarbourSession) -> None:
+    remote = harbour.verifications.list(page_size=10)
+    async for _ in reconcile(remote, [], key=by_id, fingerprint=by_id):
+        pass
+
+
+async def merged(harbour: HarbourSession) -> None:
+    remote = harbour.verifications.list(page_size=10, order_by="created_at ASC")
+    async for _ in reconcile(remote, [], key=by_id, fingerprint=by_id, ordered=True):
+        pass
+
+
+async def ensured(harbour: HarbourSession) -> None:
+    await harbour.webhooks.ensure("https://destination.example")
+
+
+@pytest.mark.parametrize(
+    "breakage", [one_is_invalid, one_has_no_place, all_are_in_disorder, torn, failed]
+)
+@quiet_time
+async def test_no_error_of_what_reads_a_listing_shows_a_record(
+    breakage: Breakage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even a traceback with locals, which error reports send."""
+    monkeypatch.chdir(tmp_path)
+    readers = [to_list, iterated, by_pages, refused_by_the_caller, to_a_table, to_a_file]
+    for reads in [*readers, reconciled, merged, ensured]:
+        async with talking(retry=1) as (harbour, api):
+            api.inject(breaking(breakage), "*", 0, 1_000, unprocessed=True)
+            shown = await error_of(reads(harbour))
+            assert PERSON not in shown, f"{reads.__name__}: {shown}"
+
+
+@quiet_time
+async def test_the_error_of_a_full_disk_shows_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def write(_fd: int, _data: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    async with talking() as (harbour, api):
+        api.inject(breaking(page_of), "*", 0, 1_000, unprocessed=True)
+        monkeypatch.setattr(os, "write", write)
+        shown = await error_of(to_a_file(harbour))
+    assert "No space left" in shown
+    assert PERSON not in shown
+
+
+async def error_of(reading: Awaitable[None]) -> str:
+    """All that its error can show; the attributes of an APIStatusError may hold an answer."""
+    try:
+        await reading
+    except HarbourError as error:
+        if isinstance(error, APIStatusError):
+            error.body, error.message = "", ""
+        return exposed_text(error)
+    return ""
