@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := harbour_async tests benchmarks examples docs
+# One more than two cores: many tests wait for a process or a socket.
+WORKERS := 3
 EXTRAS := .[cli,dlt,otel,parquet,redis]
 
 .DEFAULT_GOAL := help
@@ -16,7 +18,7 @@ demo: $(VENV)/.cli ## start the sandbox, stream from it through the client, prin
 
 test: $(VENV)/.dev ## run all tests, and print how much of the package they run
 	@mkdir -p build && rm -f build/coverage*
-	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist worksteal
 	@$(BIN)/python -m coverage combine -q
 	@printf 'coverage: %s %%, subprocesses included (what is missing: make coverage)\n' \
 		"$$($(BIN)/python -m coverage report --format=total --fail-under=0)"

@@ -170,6 +170,7 @@ def test_importing_the_session_imports_no_extra() -> None:
 MODULES = sorted({module for module, _ in modules()} - {"__init__", "cli"})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_can_be_imported_first(module: str) -> None:
     subprocess.run([sys.executable, "-c", f"import harbour_async.{module}"], check=True)

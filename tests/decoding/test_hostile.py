@@ -120,6 +120,7 @@ DEPTHS = [100, 900, *range(930, 1000, 5), 3_000, 100_000]
 """Around the interpreter's limit of 1,000 too, where one function may do what another cannot."""
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b"[\n", b"]")])
 @pytest.mark.parametrize("field", [b"latest_response", b"new", b"status"])
 def test_json_of_any_depth_is_a_record_or_a_harbour_error(
@@ -153,6 +154,7 @@ def nest_out(record: Any) -> None:
             way(record)
 
 
+@pytest.mark.exhaustive
 def test_python_values_nested_too_deeply_are_configuration_errors() -> None:
     deep: Any = 1
     for _ in range(100_000):
