@@ -1,12 +1,26 @@
-"""Counts what the tests tried, and keeps the price of measuring coverage low."""
+"""How random tests are run, how much the tests tried, and a low price for measuring coverage."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same commit gets the same examples, and a busy machine does not fail a test.
+settings.register_profile(
+    "tests",
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# Other examples each time, and many more of them where a test says so.
+settings.register_profile("long", settings.get_profile("tests"), derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 _PREFIX = "tried: "
 

@@ -45,7 +45,7 @@ CALLS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CALLS, st.integers(1, 5), st.floats(0.1, 5), st.integers(1, 5))
 def test_whatever_is_sent_lost_or_cancelled_the_limit_holds(
     calls: list[tuple[float, float, float, str, Priority]], requests: int, per: float, burst: int

@@ -62,7 +62,7 @@ def objects(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("cls", RECORDS)
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_both_paths_agree_on_any_json(cls: Any, data: st.DataObject) -> None:
     items = data.draw(st.lists(objects(cls), max_size=3))
     page = page_of(*items)
@@ -75,7 +75,7 @@ DAMAGE = [b"", b'"', b"\xff", b"1e999", b"9" * 5000, b"\\ud800", b"null", b"[", 
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_both_paths_agree_on_damaged_bodies(data: st.DataObject) -> None:
     body = bytearray(guide("verification_list").replace(b"  ", b""))
     for _ in range(data.draw(st.integers(1, 3))):

@@ -70,7 +70,7 @@ almost = st.sampled_from(RECORDS).flatmap(lambda cls: st.tuples(st.just(cls), ob
 
 
 @given(almost, json_values, st.integers(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_json_of_any_shape_is_a_record_or_a_harbour_error(
     pair: Any, other: Any, wrapped: int
 ) -> None:
@@ -85,13 +85,13 @@ def test_json_of_any_shape_is_a_record_or_a_harbour_error(
 
 
 @given(st.sampled_from(RECORDS), st.binary(max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes_are_a_record_or_a_harbour_error(cls: Any, body: bytes) -> None:
     decode_all(cls, body)
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damaged_bodies_are_a_record_or_a_harbour_error(data: st.DataObject) -> None:
     body = bytearray(guide(data.draw(st.sampled_from(["verification", "webhook_list"]))))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -101,7 +101,7 @@ def test_damaged_bodies_are_a_record_or_a_harbour_error(data: st.DataObject) -> 
 
 
 @given(st.sampled_from(RECORDS), json_values, st.sampled_from([Page, list, None]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_plain_values_of_any_shape_are_a_record_or_a_harbour_error(
     cls: Any, value: Any, outer: Any
 ) -> None:

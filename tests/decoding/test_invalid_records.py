@@ -239,7 +239,7 @@ def test_a_bare_event_may_be_invalid() -> None:
 
 @pytest.mark.parametrize("cls", RECORDS)
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_item_is_a_record_or_kept_as_it_came(cls: Any, data: st.DataObject) -> None:
     items = data.draw(st.lists(objects(cls), max_size=4))
     rows = decode_rows(cls, page_of(*items), keep_invalid=True)

@@ -43,7 +43,7 @@ verifications = st.builds(
 
 
 @given(verifications)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_record_survives_the_wire(record: Verification) -> None:
     sent = to_json(record)
     assert json.loads(sent) == to_dict(record)

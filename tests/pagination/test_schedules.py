@@ -37,7 +37,7 @@ def explore(kind: type[schedules.Schedule], count: int) -> Counter[str]:
     examples = count * (40 if LONG else 1) // EACH
     with asyncio.Runner() as runner:
 
-        @settings(max_examples=examples, deadline=None, database=None, derandomize=not LONG)
+        @settings(max_examples=examples)
         @given(SEEDS)
         def promise(seed: int) -> None:
             runner.run(some(seed))

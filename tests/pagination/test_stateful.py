@@ -149,6 +149,4 @@ class Listing(RuleBasedStateMachine):
 
 
 TestListing = pytest.mark.exhaustive(Listing.TestCase)
-TestListing.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, database=None, derandomize=True
-)
+TestListing.settings = settings(max_examples=200, stateful_step_count=40)
