@@ -95,6 +95,14 @@ async def test_an_unsent_request_gives_its_slot_back_at_once(url: str, key: str)
     assert loop.time() - began < 2.0
 
 
+async def test_a_slot_that_was_given_back_is_no_reason_to_refuse_a_call(url: str, key: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with RedisBudget.from_url(url, RateLimit(2, per=60.0, burst=2), key=key) as budget:
+        (await budget.acquire()).answered()
+        (await budget.acquire()).unsent()
+        assert (await budget.acquire(deadline=loop.time() + 30.0)).name
+
+
 async def test_the_slots_of_a_crashed_holder_come_back_with_the_end_of_the_lease(
     url: str, key: str
 ) -> None:

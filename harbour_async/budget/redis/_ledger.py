@@ -120,6 +120,7 @@ class RedisLedger:
         return Outlook(self._used, max(0, self._requests - self._used), self._next_free_at)
 
     def unsent(self, slot: Slot) -> None:
+        self._used = max(0, self._used - 1)  # or `earliest` would count it until Redis is asked
         self._settle(slot.name, 0.0)
 
     def answered(self, slot: Slot) -> None:
