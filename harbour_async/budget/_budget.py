@@ -79,7 +79,7 @@ class Budget:
         pace = None if limit.requests is None else Pace(limit)
         self._dispatcher = Dispatcher(self._lanes, self._ledger, pace)
         self._binding = LoopBinding()
-        self._closed = False
+        self._closed = False  # set last: see __repr__
 
     async def acquire(
         self, priority: Priority = Priority.INTERACTIVE, *, deadline: float | None = None
@@ -192,6 +192,8 @@ class Budget:
         await self.aclose()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_closed"):  # an argument was refused, and a traceback shows this
+            return f"<{type(self).__name__}, not made>"
         return f"<{type(self).__name__} {self._described()}>"
 
     def _described(self) -> str:

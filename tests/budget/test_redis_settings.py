@@ -10,6 +10,7 @@ import pytest
 from harbour_async.budget import RedisBudget
 from harbour_async.errors import ConfigurationError
 from harbour_async.settings import RateLimit
+from tests.exposed import exposed_text
 
 
 @pytest.mark.parametrize(
@@ -18,8 +19,21 @@ from harbour_async.settings import RateLimit
 def test_a_bad_url_is_a_configuration_error_that_shows_no_secret(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         RedisBudget.from_url(url)
-    assert "secret" not in str(caught.value)
+    assert "secret" not in exposed_text(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_refused_option_shows_no_secret_of_the_url() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        RedisBudget.from_url("redis://:secret@localhost", attempt=0)
+    assert "secret" not in exposed_text(caught.value)
+
+
+@pytest.mark.parametrize("sign", "/?#")
+def test_a_password_that_is_not_escaped_is_not_taken_for_a_part_of_the_address(sign: str) -> None:
+    budget = RedisBudget.from_url(f"redis://user:12{sign}34@localhost")
+    assert "34" not in repr(budget)
+    assert "12" not in repr(budget)
 
 
 @pytest.mark.parametrize(

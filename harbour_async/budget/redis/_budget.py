@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Self, get_args
 
+from harbour_async._keys import Secret
 from harbour_async.budget._budget import MAX_PAUSE, Budget, positive
 from harbour_async.errors import ConfigurationError
 from harbour_async.settings import RateLimit, Seconds, Timeout
@@ -60,8 +61,10 @@ class RedisBudget(Budget):
             RedisBudget.from_url("redis://localhost", key="production", on_unavailable="share",
                                  processes=4)
         """
+        hidden = Secret(url)
+        del url  # errors raised below have this frame in their tracebacks
         return cls(
-            url,
+            hidden,
             limit,
             key=key,
             attempt=attempt,
@@ -72,7 +75,7 @@ class RedisBudget(Budget):
 
     def __init__(
         self,
-        url: str,
+        url: Secret,
         limit: RateLimit,
         *,
         key: str,
@@ -103,8 +106,8 @@ class RedisBudget(Budget):
         """Do nothing: Redis keeps what was sent, also after a crash."""
         super().remember(seconds_ago)
 
-    def __repr__(self) -> str:
-        return f"<RedisBudget {self._where}, {self._described()}>"
+    def _described(self) -> str:
+        return f"{self._where}, {super()._described()}"
 
 
 def _check(limit: RateLimit, attempt: Seconds, on_unavailable: str, processes: int | None) -> float:

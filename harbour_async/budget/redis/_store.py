@@ -20,14 +20,18 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from harbour_async._frames import dropped_frames
 from harbour_async.errors import APIConnectionError, ConfigurationError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
+
+    from harbour_async._keys import Secret
 
 ANSWER_TIMEOUT = 2.0
 """Seconds to wait for Redis, when connecting and for each answer."""
@@ -105,7 +109,7 @@ class Reply(NamedTuple):
 class RedisStore:
     """Three scripts over the keys of one budget."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: Secret, key: str) -> None:
         self.address = address_of(url)
         self._url = url
         # The braces keep the keys on one node of a cluster.
@@ -134,21 +138,20 @@ class RedisStore:
 
     def _new_client(self) -> Redis:
         redis = self._redis
-        try:
+        with suppress(ValueError, TypeError, AttributeError):
             client: Redis = redis.asyncio.Redis.from_url(
-                self._url,
+                self._url.reveal(),
                 socket_timeout=ANSWER_TIMEOUT,
                 socket_connect_timeout=ANSWER_TIMEOUT,
                 # Once, for a kept connection that turns out dead; the session retries the rest.
                 retry=redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 1),
             )
-        except (ValueError, TypeError, AttributeError):
-            # Neither the message nor the cause may repeat the URL: it may hold a password.
-            raise ConfigurationError(
-                "the Redis URL cannot be used; it looks like redis://host:6379/0, "
-                "rediss:// with TLS, or unix:///path"
-            ) from None
-        return client
+            return client
+        # Neither the message nor a cause or context may repeat the URL: it may hold a password.
+        raise ConfigurationError(
+            "the Redis URL cannot be used; it looks like redis://host:6379/0, "
+            "rediss:// with TLS, or unix:///path"
+        )
 
     async def take(self, name: str, *, requests: int, lease: float, max_pause: float) -> Reply:
         """Take a slot if one is free and no pause lasts. Asking twice for one name takes one slot.
@@ -171,6 +174,10 @@ class RedisStore:
         await self._client.aclose()
 
     async def _run(self, script: AsyncScript, args: Sequence[int | str]) -> Any:
+        with dropped_frames():  # those of redis-py hold the password
+            return await self._answer(script, args)
+
+    async def _answer(self, script: AsyncScript, args: Sequence[int | str]) -> Any:
         try:
             answer: Awaitable[Any] = script(keys=self._keys, args=list(args))
             return await answer
@@ -205,10 +212,12 @@ def _import_redis() -> Any:
     return redis
 
 
-def address_of(url: str) -> str:
+def address_of(url: Secret) -> str:
     """The URL without user, password and options, for messages."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url.reveal())
+        if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+            return "an unreadable URL"  # its password has a "/", "?" or "#" that is not escaped
         port = f":{parts.port}" if parts.port else ""
         return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
     except (ValueError, TypeError, AttributeError):
