@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import pytest
 from harbour_async.budget import Budget
 from harbour_async.budget.redis._ledger import RedisLedger
 from harbour_async.budget.redis._store import RedisStore, Reply
-from harbour_async.errors import SessionClosedError
+from harbour_async.errors import APIConnectionError, HarbourError, SessionClosedError
 from harbour_async.settings import RateLimit
 
 LIMIT = RateLimit(10, per=0.5, burst=10)
@@ -24,6 +25,7 @@ class FakeStore:
         self.answers = asyncio.Event()
         self.asked = asyncio.Event()
         self.held: set[str] = set()
+        self.error: HarbourError | None = None
 
     def connect(self) -> None:
         """Do nothing."""
@@ -31,6 +33,8 @@ class FakeStore:
     async def take(self, name: str, **_: Any) -> Reply:
         self.asked.set()
         await self.answers.wait()
+        if self.error is not None:
+            raise self.error
         self.held.add(name)
         return Reply(granted=True, used=1, next_free=None, paused=0.0)
 
@@ -65,3 +69,19 @@ async def test_closing_gives_back_a_slot_that_redis_grants_at_that_moment(
         assert not store.held
     else:
         assert store.held == {slot.name}
+
+
+async def test_an_error_of_redis_after_its_call_was_cancelled_is_not_reported() -> None:
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    store = FakeStore()
+    store.error = APIConnectionError("not available", sent=False)
+    ledger = RedisLedger(cast(RedisStore, store), LIMIT, attempt=1.0, max_pause=20.0)
+    async with Budget(LIMIT, ledger=ledger) as budget:
+        waiting = asyncio.create_task(budget.acquire())
+        await store.asked.wait()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        store.answers.set()
+    gc.collect()
+    assert reported == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
 
 from harbour_async.budget import RedisBudget
-from harbour_async.errors import ConfigurationError
+from harbour_async.errors import APIConnectionError, ConfigurationError
 from harbour_async.settings import RateLimit
 from tests.exposed import exposed_text
 
@@ -64,3 +65,17 @@ def test_without_redis_py_the_error_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "redis.asyncio.retry", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'harbour-async\[redis\]'"):
         RedisBudget.from_url("redis://localhost")
+
+
+@pytest.mark.parametrize("answer", [b":one\r\n", b"$one\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_server_that_is_not_redis_is_a_redis_that_is_not_available(answer: bytes) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with RedisBudget.from_url(f"redis://127.0.0.1:{port}") as budget:
+            with pytest.raises(APIConnectionError, match="not available"):
+                await budget.acquire()

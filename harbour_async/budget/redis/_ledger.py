@@ -7,6 +7,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
@@ -100,7 +101,7 @@ class RedisLedger:
             # command still runs, and the slot that it took is given back.
             reply = await asyncio.shield(asking)
         except asyncio.CancelledError:
-            asking.add_done_callback(lambda _: self._settle(name, 0.0))
+            asking.add_done_callback(partial(self._give_back, name))
             raise
         except HarbourError:
             self._settle(name, 0.0)  # perhaps only the answer was lost
@@ -108,6 +109,11 @@ class RedisLedger:
         self._used = reply.used
         self._next_free_at = None if reply.next_free is None else self._time() + reply.next_free
         return reply
+
+    def _give_back(self, name: str, asking: asyncio.Task[Reply]) -> None:
+        if not asking.cancelled():
+            asking.exception()  # marks it as seen
+        self._settle(name, 0.0)
 
     def earliest(self, turn: int) -> float:
         first = self._time()

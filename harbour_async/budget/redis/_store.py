@@ -116,7 +116,8 @@ class RedisStore:
         self._keys = [f"harbour:{{{key}}}:{part}" for part in ("sent", "cooling", "pause")]
         redis = self._redis = _import_redis()
         self._refusals = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
-        self._failures = (redis.RedisError, OSError, TimeoutError)
+        # redis-py raises ValueError for an answer in which it does not find a number.
+        self._failures = (redis.RedisError, OSError, ValueError)
         self._made_in = os.getpid()
         self._use(self._new_client())  # connects to nothing yet, but checks the URL
 
@@ -175,22 +176,19 @@ class RedisStore:
 
     async def _run(self, script: AsyncScript, args: Sequence[int | str]) -> Any:
         with dropped_frames():  # those of redis-py hold the password
-            return await self._answer(script, args)
-
-    async def _answer(self, script: AsyncScript, args: Sequence[int | str]) -> Any:
-        try:
-            answer: Awaitable[Any] = script(keys=self._keys, args=list(args))
-            return await answer
-        except self._refusals as error:
-            raise ConfigurationError(
-                f"the Redis of the rate budget at {self.address} refuses these credentials"
-            ) from error
-        except self._failures as error:
-            raise APIConnectionError(
-                f"nothing was sent: the Redis of the rate budget at {self.address} "
-                f"is not available ({type(error).__name__})",
-                sent=False,
-            ) from error
+            try:
+                answer: Awaitable[Any] = script(keys=self._keys, args=list(args))
+                return await answer
+            except self._refusals as error:
+                raise ConfigurationError(
+                    f"the Redis of the rate budget at {self.address} refuses these credentials"
+                ) from error
+            except self._failures as error:
+                raise APIConnectionError(
+                    f"nothing was sent: the Redis of the rate budget at {self.address} "
+                    f"is not available ({type(error).__name__})",
+                    sent=False,
+                ) from error
 
 
 def _micros(seconds: float) -> int:
