@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from types import TracebackType
 
 from harbour_async.errors import HarbourError
@@ -27,3 +28,15 @@ class dropped_frames:  # noqa: N801 - used as a function is
             while each:
                 each.__traceback__ = None  # nothing adds a frame when `with` raises it again
                 each = each.__cause__ or each.__context__
+
+
+def separate(error: Exception) -> Exception:
+    """A copy to raise in another task, because a traceback belongs to one; of our errors only.
+
+    How another library's error or the caller's is copied is not known, and trying can fail.
+    """
+    if not isinstance(error, HarbourError):
+        return error
+    own = copy(error)
+    own.__cause__ = error.__cause__
+    return own

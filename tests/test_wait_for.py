@@ -133,6 +133,23 @@ def test_an_error_in_until_is_raised_to_its_own_waiter_only(error: Exception) ->
 
 
 @virtual_time
+async def test_an_until_that_proves_to_be_asynchronous_is_refused() -> None:
+    async def completed(v: Verification) -> bool:
+        return v.status == "completed"
+
+    class Completed:
+        async def __call__(self, v: Verification) -> bool:
+            return await completed(v)
+
+    untils: list[Any] = [Completed(), lambda v: completed(v), lambda _: asyncio.Future()]
+    api = FakeApi()
+    [key] = api.insert(1)
+    for until in untils:
+        with pytest.raises(ConfigurationError, match="returned an awaitable"):
+            await api.verifications.wait_for(key, timeout=60, until=until)
+
+
+@virtual_time
 async def test_a_future_that_until_asks_and_that_was_cancelled_ends_its_own_wait_only() -> None:
     api = FakeApi()
     [key] = api.insert(1)
@@ -369,6 +386,24 @@ async def test_a_refusal_of_one_verification_is_raised_to_its_own_waiters_only()
         await second
     api.update("V-0", status="completed")
     assert (await first).status == "completed"
+
+
+class VaultError(Exception):
+    """Cannot be copied: it is not made from its ``args``."""
+
+    def __init__(self, place: str, code: int) -> None:
+        super().__init__(f"{place} answered {code}")
+
+
+@virtual_time
+async def test_what_the_source_of_the_key_raises_passes_through_to_every_waiter() -> None:
+    def key() -> str:
+        raise VaultError("vault", 503)
+
+    async with HarbourSession(key) as harbour:
+        waits = [harbour.verifications.wait_for(each, timeout=5) for each in ("a", "b")]
+        results = await asyncio.gather(*waits, return_exceptions=True)
+    assert [(type(each), str(each)) for each in results] == [(VaultError, "vault answered 503")] * 2
 
 
 @virtual_time

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
+from harbour_async._frames import separate
 from harbour_async.budget._snapshot import Waiting
 from harbour_async.settings import Priority
 
@@ -92,8 +92,6 @@ class Lanes:
         self._bulk.clear()
 
     def fail(self, error: Exception) -> None:
-        """End every wait with a copy of ``error``: a traceback belongs to one task."""
+        """End every wait with ``error``."""
         while (waiter := self.pop()) is not None:
-            own = copy.copy(error)
-            own.__cause__ = error.__cause__
-            waiter.set_exception(own)
+            waiter.set_exception(separate(error))

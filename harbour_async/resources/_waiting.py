@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterable
-from copy import copy
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from attrs import define
 
+from harbour_async._frames import separate
 from harbour_async._lifetime import Lifetime
-from harbour_async.errors import DeadlineExceededError, RequestInfo
+from harbour_async.errors import ConfigurationError, DeadlineExceededError, RequestInfo
 from harbour_async.models import Verification, VerificationStatus
 from harbour_async.resources._polling import Polling
 from harbour_async.settings import Priority, RateLimit
@@ -51,7 +52,10 @@ class Waiter:
             return
         self.last_status = verification.status
         try:
-            if self.until(verification):
+            met = self.until(verification)
+            if inspect.isawaitable(met):
+                raise _not_awaited(met)
+            if met:
                 self.answer.set_result(verification)
         except asyncio.CancelledError:  # as of a future that ``until`` asks
             self.answer.cancel()
@@ -60,8 +64,7 @@ class Waiter:
 
     def fail(self, error: Exception) -> None:
         if self.open:
-            # Otherwise all waiters would add to one traceback.
-            self.answer.set_exception(copy(error))
+            self.answer.set_exception(separate(error))
 
 
 class Waiters:
@@ -170,6 +173,13 @@ def _too_late(waiter: Waiter) -> DeadlineExceededError:
     error.last_status = last
     error.sent = waiter.fetched
     return error
+
+
+def _not_awaited(met: Awaitable[object]) -> ConfigurationError:
+    """Of an ``until`` that proves to be asynchronous: what it returns would be taken for true."""
+    if inspect.iscoroutine(met):
+        met.close()  # so that Python does not warn of it
+    return ConfigurationError("until must be an ordinary function: it returned an awaitable")
 
 
 def _settable(error: Exception) -> Exception:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harbour_async.budget import Budget, BudgetSnapshot
+from harbour_async.budget import Budget, BudgetSnapshot, Slot
 from harbour_async.budget._ledger import LocalLedger
 from harbour_async.errors import ConfigurationError, DeadlineExceededError, SessionClosedError
 from harbour_async.settings import Priority, RateLimit
@@ -320,6 +320,26 @@ def test_what_is_no_ledger_is_refused() -> None:
     ledger: Any = 3
     with pytest.raises(ConfigurationError, match="Ledger"):
         Budget(ledger=ledger)
+
+
+class OwnError(Exception):
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+@virtual_time
+async def test_an_error_of_a_ledger_that_cannot_be_copied_reaches_every_call() -> None:
+    class Broken(LocalLedger):
+        def take(self) -> None:
+            return None
+
+        async def reserve(self) -> Slot:
+            raise OwnError(1, 2)
+
+    budget = Budget(ledger=Broken(10, 1.0))
+    calls = [asyncio.create_task(budget.acquire()) for _ in range(3)]
+    done, _ = await asyncio.wait(calls, timeout=10.0)
+    assert [str(call.exception()) for call in done] == ["1 and 2"] * 3
 
 
 def test_connections_and_a_ledger_cannot_both_be_given() -> None:
