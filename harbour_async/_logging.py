@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TextIO
 
 from harbour_async.errors import ConfigurationError
@@ -31,8 +32,11 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _logger = logging.getLogger("harbour_async")
 
-warn = _logger.warning
-"""For warnings that are not about one call: ``warn("%s is away", name)``. No personal data."""
+
+def warn(message: str, *args: object) -> None:
+    """Warn of what is not about one call: ``warn("%s is away", name)``. No personal data."""
+    with suppress(Exception):  # a log that cannot be written ends nothing
+        _logger.warning(message, *args, stacklevel=2)
 
 
 def wants_each_call() -> bool:

@@ -212,6 +212,29 @@ def test_outages_are_logged_and_waited_out(
 
 
 @virtual_time
+async def test_a_log_that_cannot_be_written_does_not_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_: logging.LogRecord) -> bool:
+        raise ValueError("I/O operation on closed file")
+
+    monkeypatch.setattr(logging.getLogger("harbour_async"), "filters", [fails])
+    api = FakeApi()
+    api.insert(5)
+    watch = api.verifications.watch(interval=10)
+    await idle(watch, 5)
+    api.trouble = failing
+    await idle(watch, 25)
+    api.trouble = None
+    api.update("V-3")
+    assert await take(watch, 1) == ["V-3"]
+
+
+def failing(_: Request) -> None:
+    raise status_error(503, InternalServerError)
+
+
+@virtual_time
 async def test_the_retry_after_of_a_429_is_waited_for() -> None:
     def fails(_: Request) -> None:
         raise RateLimitError(status=429, method="GET", url="/verifications", retry_after=500.0)
