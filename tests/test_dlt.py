@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dlt
 import pytest
 
-from harbour_async import ConfigurationError, IncompleteListingError, RateLimit
+from harbour_async import ConfigurationError, DecodeError, IncompleteListingError, RateLimit
 from harbour_async.integrations.dlt import harbour_source
 from harbour_async.sandbox import Sandbox
+from tests.exposed import exposed_text
 
 # Some versions of dlt stop their event loop and never close it. Such loops are collected in these
 # tests, so that the warning fails no other test.
@@ -128,6 +129,26 @@ async def test_a_full_run_follows_runs_that_had_no_verification_to_load(
         sandbox.insert(3)
         await warehouse.load(sandbox, full=True)
         assert warehouse.verifications().keys() == set(sandbox.verification_ids())
+
+
+async def test_a_first_run_that_is_a_full_one_loads_what_is_older_than_its_start(
+    warehouse: Warehouse, sandbox: Sandbox
+) -> None:
+    await warehouse.load(sandbox, full=True, start=datetime(2199, 1, 1, tzinfo=UTC))
+    assert warehouse.verifications().keys() == set(sandbox.verification_ids())
+
+
+async def test_an_event_that_cannot_be_read_fails_the_run_with_a_decode_error(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    rows = [{"webhook_id": "W-1", "event_id": each} for each in ("E-1", 5)]
+    sandbox.fail(200, body={"items": rows, "total": 2}, path="/webhooks/*/events", times=None)
+    with pytest.raises(Exception, match="failed") as caught:
+        await Warehouse("duckdb", tmp_path).load(sandbox)
+    error = root(caught.value)
+    assert isinstance(error, DecodeError)
+    assert error.path == "$.items[1].event_id"
+    assert "E-1" not in exposed_text(error)
 
 
 async def test_a_listing_that_is_not_proved_marks_no_record_as_deleted(

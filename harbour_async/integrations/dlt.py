@@ -15,11 +15,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from harbour_async._frames import dropped_frames
 from harbour_async.budget import Budget
 from harbour_async.errors import ConfigurationError
 from harbour_async.export._columns import EXTRA, ColumnKind, Columns, choose
 from harbour_async.export._events import AllEvents
-from harbour_async.models import Verification, Webhook, WebhookEvent
+from harbour_async.models import InvalidRecord, Verification, Webhook, WebhookEvent
 from harbour_async.session import HarbourSession
 from harbour_async.settings import RateLimit, is_aware
 
@@ -104,14 +105,15 @@ def harbour_source(
         state = dlt.current.resource_state()
         run = state.get("runs", 0) + 1
         every = full or (full_every is not None and run % full_every == 0)
-        async with session() as harbour:
-            if every and run > 1:
-                async for rows in _everything(harbour):
-                    yield rows
-            changes = _changes(harbour, start, state.get("token"))
-            async for page in changes.pages():
-                yield _rows(page.items, choose(Verification))
-            state["token"] = changes.resume_token
+        with dropped_frames():
+            async with session() as harbour:
+                if every:
+                    async for rows in _everything(harbour):
+                        yield rows
+                changes = _changes(harbour, start, state.get("token"))
+                async for page in changes.pages():
+                    yield _rows(page.items, choose(Verification))
+                state["token"] = changes.resume_token
         state["runs"] = run
 
     @dlt.resource(
@@ -122,9 +124,10 @@ def harbour_source(
         max_table_nesting=0,
     )
     async def webhooks() -> AsyncIterator[Any]:
-        async with session() as harbour:
-            async for page in harbour.webhooks.list().pages():
-                yield _rows(page.items, choose(Webhook))
+        with dropped_frames():
+            async with session() as harbour:
+                async for page in harbour.webhooks.list().pages():
+                    yield _rows(page.items, choose(Webhook))
 
     @dlt.resource(
         name="webhook_events",
@@ -134,9 +137,10 @@ def harbour_source(
         max_table_nesting=0,
     )
     async def webhook_events() -> AsyncIterator[Any]:
-        async with session() as harbour:
-            async for page in AllEvents(harbour.webhooks).pages():
-                yield _rows(page.items, choose(WebhookEvent))
+        with dropped_frames():
+            async with session() as harbour:
+                async for page in AllEvents(harbour.webhooks).pages():
+                    yield _rows(page.items, choose(WebhookEvent))
 
     @dlt.source(name="harbour", max_table_nesting=0)
     def source() -> Any:
@@ -181,6 +185,9 @@ def _known_ids() -> set[str]:
 
 
 def _rows(records: list[Any], columns: Columns) -> list[dict[str, Any]]:
+    for record in records:
+        if isinstance(record, InvalidRecord):  # of the events, whose walk keeps them
+            raise record.error
     return [{name: _plain(getattr(record, name)) for name in columns.names} for record in records]
 
 
