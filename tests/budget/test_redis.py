@@ -14,7 +14,7 @@ import redis.asyncio as aioredis
 
 from harbour_async._keys import Secret
 from harbour_async.budget import RedisBudget
-from harbour_async.budget.redis import _fallback as fallback
+from harbour_async.budget.redis import _fallback as fallback, _ledger as ledger
 from harbour_async.budget.redis._ledger import RedisLedger
 from harbour_async.budget.redis._store import RedisStore
 from harbour_async.errors import (
@@ -219,11 +219,11 @@ async def test_with_a_share_calls_go_on_within_it_while_redis_is_unavailable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fallback, "PROBE", 0.1)
-    monkeypatch.setattr(fallback, "MIN_TRANSIT", 0.1)
+    monkeypatch.setattr(ledger, "MIN_TRANSIT", 0.1)
     loop = asyncio.get_running_loop()
     port = free_port()
     async with RedisBudget.from_url(
-        f"redis://127.0.0.1:{port}/0", LIMIT, on_unavailable="share", processes=5
+        f"redis://127.0.0.1:{port}/0", LIMIT, attempt=0.1, on_unavailable="share", processes=5
     ) as budget:
         began = loop.time()
         away = await saturate(budget, began + 2.0)

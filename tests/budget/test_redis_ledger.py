@@ -10,10 +10,12 @@ from typing import Any, cast
 import pytest
 
 from harbour_async.budget import Budget
+from harbour_async.budget.redis._fallback import FallbackLedger
 from harbour_async.budget.redis._ledger import RedisLedger
 from harbour_async.budget.redis._store import RedisStore, Reply
 from harbour_async.errors import APIConnectionError, HarbourError, SessionClosedError
 from harbour_async.settings import RateLimit
+from tests.virtual_time import virtual_time
 
 LIMIT = RateLimit(10, per=0.5, burst=10)
 
@@ -85,3 +87,17 @@ async def test_an_error_of_redis_after_its_call_was_cancelled_is_not_reported() 
         store.answers.set()
     gc.collect()
     assert reported == []
+
+
+@virtual_time
+async def test_a_share_is_used_only_when_what_was_sent_before_has_surely_arrived_and_aged() -> None:
+    """A request may take as long as an attempt to arrive; it counts for a window from then on."""
+    store = FakeStore()
+    store.answers.set()
+    ledger = RedisLedger(cast(RedisStore, store), LIMIT, attempt=30.0, max_pause=20.0)
+    budget = Budget(LIMIT, ledger=FallbackLedger(ledger, LIMIT, processes=1))
+    await budget.acquire()
+    store.error = APIConnectionError("not available", sent=False)
+    began = asyncio.get_running_loop().time()
+    await budget.acquire()
+    assert asyncio.get_running_loop().time() - began >= 30.0 + LIMIT.per

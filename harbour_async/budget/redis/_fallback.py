@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from harbour_async import _logging
-from harbour_async.budget._ledger import MIN_TRANSIT, LocalLedger, OnPause, Outlook, guarded
+from harbour_async.budget._ledger import LocalLedger, OnPause, Outlook
 from harbour_async.budget._slot import Slot
 from harbour_async.budget.redis._ledger import RedisLedger
 from harbour_async.errors import APIConnectionError
@@ -41,10 +41,10 @@ class FallbackLedger:
 
     The promise holds through both changes if Redis is unavailable to all processes alike:
 
-    - *Redis becomes unavailable:* what the others did in the last ``per`` seconds is unknown, so
-      nothing is sent for that long, and for the time that the last requests may be under way.
+    - *Redis becomes unavailable:* what the others did just before is unknown, so nothing is sent
+      until the lease of a slot taken at that moment would end.
     - *Redis is back:* the others use their shares until they have noticed it, too. Until then, and
-      ``per`` seconds longer, a request needs both a slot in Redis and one of this process.
+      a lease longer, a request needs both a slot in Redis and one of this process.
     """
 
     per_process = False
@@ -53,8 +53,8 @@ class FallbackLedger:
         assert limit.requests is not None
         self._remote = remote
         self._own = LocalLedger(limit.requests // processes, limit.per)
-        self._quiet = guarded(limit.per) + MIN_TRANSIT
-        self._overlap = guarded(limit.per) + 4 * PROBE
+        self._quiet = remote.lease
+        self._overlap = remote.lease + 4 * PROBE
         self._unavailable = False
         self._quiet_until = -math.inf
         self._next_probe = -math.inf
@@ -79,7 +79,7 @@ class FallbackLedger:
             except APIConnectionError:
                 self._use_share()
         # The others may have used the whole limit just before Redis became unavailable, so nothing
-        # is sent for one window first. Then each process has its share.
+        # is sent at first. Then each process has its share.
         # The slot of this process comes first: giving it back needs no request to Redis.
         await asyncio.sleep(max(0.0, self._quiet_until - self._time()))
         own = await self._own.reserve()

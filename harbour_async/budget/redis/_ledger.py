@@ -41,7 +41,7 @@ class RedisLedger:
         self._store = store
         self._requests = limit.requests
         self._per = guarded(limit.per)
-        self._lease = attempt + MIN_TRANSIT + self._per
+        self.lease: float = attempt + MIN_TRANSIT + self._per
         self._max_pause = max_pause
         self._jitter = min(JITTER, limit.per / limit.requests / 4)
         self._slowest = MIN_TRANSIT
@@ -93,7 +93,7 @@ class RedisLedger:
     async def _ask(self, name: str) -> Reply:
         asking = self._in_background(
             self._store.take(
-                name, requests=self._requests, lease=self._lease, max_pause=self._max_pause
+                name, requests=self._requests, lease=self.lease, max_pause=self._max_pause
             )
         )
         try:
