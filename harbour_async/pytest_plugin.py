@@ -79,6 +79,9 @@ def _declare(config: pytest.Config, loop: str, fixture: _Declare, **options: Any
         async with HarbourSession(
             harbour_sandbox.api_key, base_url=harbour_sandbox.url, rate_limit=limit
         ) as session:
+            # Another loop, of a fixture with a wider scope, would wait for the sandbox in vain: its
+            # loop does not run then. So bind the session to this loop before the first request.
+            session._life.claim()
             yield session
 
     plugin = ModuleType(f"harbour_{loop}")

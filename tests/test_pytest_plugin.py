@@ -95,6 +95,27 @@ def test_a_test_of_anyio_that_pytest_asyncio_runs_fails_and_does_not_wait_for_ev
     result.stdout.fnmatch_lines(["*asyncio_mode = strict*"])
 
 
+def test_a_fixture_in_another_loop_than_the_test_fails_and_does_not_wait_for_ever(
+    pytester: pytest.Pytester,
+) -> None:
+    test = """
+    import asyncio
+    import pytest
+    import pytest_asyncio
+
+    @pytest_asyncio.fixture(loop_scope="session")
+    async def total(harbour_session):
+        return (await asyncio.wait_for(harbour_session.verifications.page(1), 10)).total
+
+    @pytest.mark.asyncio
+    async def test_total(total):
+        assert total == 100
+    """
+    result = run(pytester, test, ini="asyncio_default_fixture_loop_scope = function")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*session belongs to another event loop*"])
+
+
 def test_anyios_plugin(pytester: pytest.Pytester) -> None:
     test = (
         USES_BOTH.replace("async def", "@pytest.mark.anyio\n    async def")
