@@ -120,7 +120,7 @@ class CallEnded(Event):
     """The call is over: it succeeded, failed or was cancelled. Every CallStarted has one.
 
     attempt: how many attempts were sent.
-    status: of the last answer, None without one.
+    status: of the last attempt's answer, None without one.
     error: None for a success, otherwise the name of the class of the error that is raised to the
     caller. A DELETE whose answer was lost and whose repetition is answered with 404 is a success.
     duration: seconds from CallStarted.

@@ -59,7 +59,8 @@ def listener(
             await harbour.verifications.page()
 
     Spans: an INTERNAL one for each call, whose parent is the caller's span, also for pages that are
-    prefetched; in it a CLIENT one for each attempt. Metrics, times in seconds:
+    prefetched; in it a CLIENT one for each attempt. The polling that calls of ``wait_for`` share
+    has spans without a parent. Metrics, times in seconds:
     ``http.client.request.duration`` of attempts, ``harbour.client.budget.wait`` of calls,
     ``harbour.client.budget.use`` (attempts, each of which takes a slot) and
     ``harbour.client.retries``.
