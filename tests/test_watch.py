@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from harbour_async import (
     HarbourError,
     HarbourSession,
     InternalServerError,
+    InvalidRecord,
     RateLimit,
     RateLimitError,
     SessionClosedError,
@@ -232,6 +234,20 @@ async def test_a_log_that_cannot_be_written_does_not_end_it(
 
 def failing(_: Request) -> None:
     raise status_error(503, InternalServerError)
+
+
+@virtual_time
+async def test_what_an_on_invalid_function_returns_may_be_anything() -> None:
+    def own(invalid: InvalidRecord) -> Any:
+        return SimpleNamespace(verification_id=[invalid.record_id])
+
+    api = FakeApi()
+    api.insert(5)
+    watch = api.verifications.watch(interval=10, on_invalid=own)
+    await idle(watch, 5)
+    api.update("V-3", is_scan="no")
+    change: Any = await anext(watch)
+    assert change.verification_id == ["V-3"]
 
 
 @virtual_time

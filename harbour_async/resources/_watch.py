@@ -113,11 +113,9 @@ class Watch:
             await self._pause(left)
 
     def _is_new(self, change: Verification) -> bool:
-        # What an on_invalid function returns need not have an id.
-        key = getattr(change, "verification_id", None)
-        if key is None:
+        if not isinstance(change, Verification):  # but what an on_invalid function returned
             return True
-        updated = change.updated_at
+        key, updated = change.verification_id, change.updated_at
         if key in self._yielded and self._yielded[key] == updated:
             return False
         self._yielded[key] = updated
