@@ -40,6 +40,8 @@ def test_a_password_that_is_not_escaped_is_not_taken_for_a_part_of_the_address(s
 @pytest.mark.parametrize(
     "options",
     [
+        {"key": None},
+        {"key": ""},
         {"on_unavailable": "open"},
         {"on_unavailable": "share"},
         {"processes": 4},

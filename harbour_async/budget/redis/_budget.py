@@ -42,7 +42,8 @@ class RedisBudget(Budget):
 
         url: like "redis://user:password@localhost:6379/0"; ``rediss`` for TLS.
         limit: the same for every user of ``key``.
-        key: the name of the budget in Redis; use one for each API key.
+        key: the name of the budget in Redis; use one for each API key, but not the API key itself,
+            because names are shown in messages and in Redis.
         attempt: seconds or a timedelta; the longest that a send may take (``Timeout.attempt`` of
             the sessions). A slot whose holder crashed is free again a little more than
             ``attempt + limit.per`` after it was taken.
@@ -90,7 +91,7 @@ class RedisBudget(Budget):
         from harbour_async.budget.redis._store import RedisStore
 
         # A slot is leased for the longest attempt, and comes back if its process dies.
-        bound = _check(limit, attempt, on_unavailable, processes)
+        bound = _check(limit, key, attempt, on_unavailable, processes)
         cap = positive("max_pause", max_pause)
         store = RedisStore(url, key)
         remote = RedisLedger(store, limit, attempt=bound, max_pause=cap)
@@ -110,8 +111,12 @@ class RedisBudget(Budget):
         return f"{self._where}, {super()._described()}"
 
 
-def _check(limit: RateLimit, attempt: Seconds, on_unavailable: str, processes: int | None) -> float:
+def _check(
+    limit: RateLimit, key: str, attempt: Seconds, on_unavailable: str, processes: int | None
+) -> float:
     """The bound of an attempt in seconds."""
+    if not isinstance(key, str) or not key:
+        raise ConfigurationError("key must be a text that is not empty: the name of the budget")
     if not isinstance(limit, RateLimit):
         raise ConfigurationError(f"a budget needs a RateLimit, not {limit!r}")
     if limit.requests is None:
