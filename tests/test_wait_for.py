@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -130,6 +131,24 @@ def test_an_error_in_until_is_raised_to_its_own_waiter_only(error: Exception) ->
         assert (await other).status == "completed"
 
     run(main)
+
+
+@virtual_time
+async def test_until_is_called_in_the_context_of_its_caller() -> None:
+    wanted: ContextVar[str] = ContextVar("wanted")
+    api = FakeApi()
+    key, other = api.insert(1, "started") + api.insert(1, "reviewed")
+    verifications = api.verifications
+
+    async def wait(verification_id: str, status: str) -> str | None:
+        wanted.set(status)
+        v = await verifications.wait_for(
+            verification_id, timeout=60, until=lambda v: v.status == wanted.get()
+        )
+        return v.status
+
+    waits = asyncio.gather(wait(key, "started"), wait(other, "reviewed"))
+    assert list(await waits) == ["started", "reviewed"]
 
 
 @virtual_time

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
-from attrs import define
+from attrs import define, field
 
 from harbour_async._frames import separate
 from harbour_async._lifetime import Lifetime
@@ -41,6 +41,8 @@ class Waiter:
     fetched: bool = False
     polls: int = 0
     last_status: str | None = None
+    context: contextvars.Context = field(factory=contextvars.copy_context)
+    """The caller's, for ``until``: the polling runs in none of its waiters'."""
 
     @property
     def open(self) -> bool:
@@ -52,7 +54,7 @@ class Waiter:
             return
         self.last_status = verification.status
         try:
-            met = self.until(verification)
+            met = self.context.run(self.until, verification)
             if inspect.isawaitable(met):
                 raise _not_awaited(met)
             if met:
