@@ -62,8 +62,8 @@ def listener(
     prefetched; in it a CLIENT one for each attempt. The polling that calls of ``wait_for`` share
     has spans without a parent. Metrics, times in seconds:
     ``http.client.request.duration`` of attempts, ``harbour.client.budget.wait`` of calls,
-    ``harbour.client.budget.use`` (attempts, each of which takes a slot) and
-    ``harbour.client.retries``.
+    ``harbour.client.budget.use`` (attempts, each of which takes a slot, also if nothing can be
+    sent and the slot is given back) and ``harbour.client.retries``.
 
     tracer_provider: where spans go; None: the global provider.
     meter_provider: where metrics go; None: the global provider.
@@ -174,7 +174,7 @@ class _Metrics:
         self._use = meter.create_counter(
             "harbour.client.budget.use",
             unit="{request}",
-            description="Requests that were sent and count against the rate limit.",
+            description="Attempts. Each takes a slot, and gives it back if it cannot be sent.",
         )
         self._retries = meter.create_counter(
             "harbour.client.retries",
