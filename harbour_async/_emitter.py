@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -11,8 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from harbour_async import _logging
+from harbour_async._callbacks import check_function
 from harbour_async._retry import AlreadyDeletedError
-from harbour_async.errors import APIStatusError, ConfigurationError, ResponseTooLargeError
+from harbour_async.errors import APIStatusError, ResponseTooLargeError
 from harbour_async.events import (
     AttemptEnded,
     AttemptStarted,
@@ -38,22 +38,8 @@ def listeners(given: Listener | Iterable[Listener] | None) -> tuple[Listener, ..
         given = (given,)
     found = tuple(given)
     for listener in found:
-        if not callable(listener):
-            raise ConfigurationError(
-                f"on_event must be a callable, or several in a list, not {listener!r}"
-            )
-        if _is_async(listener):
-            raise ConfigurationError(
-                f"on_event must be an ordinary function, not async: {listener!r} would never be "
-                "awaited"
-            )
+        check_function("on_event", listener, "a function, or several in a list")
     return found
-
-
-def _is_async(listener: Listener) -> bool:
-    return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(
-        getattr(type(listener), "__call__", None)  # noqa: B004 - the method itself is of interest
-    )
 
 
 class Emitter:

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -32,6 +31,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from attrs import field, frozen
 
+from harbour_async._callbacks import check_function
 from harbour_async._frames import dropped_frames
 from harbour_async._report import PagingReport
 from harbour_async._sides import Key, Remote, Side, before
@@ -309,14 +309,12 @@ def _drained(waiting: dict[Hashable, Any]) -> Iterator[tuple[Hashable, Any]]:
 
 def _pair(name: str, given: Any) -> tuple[Any, Any]:
     pair = given if isinstance(given, tuple) else (given, given)
-    optional = name == "key"
-    if any(map(inspect.iscoroutinefunction, pair)):
-        # Every coroutine differs from every other, so each local item would be an Extra.
-        raise ConfigurationError(f"{name} must not be async: {given!r} would never be awaited")
-    if len(pair) == 2 and all(callable(f) or (optional and f is None) for f in pair):
-        return pair
-    kind = "a function, None" if optional else "a function"
-    raise ConfigurationError(f"{name} must be {kind} or a pair (remote, local), not {given!r}")
+    if len(pair) != 2:
+        raise ConfigurationError(f"{name} must be one function or a pair (remote, local)")
+    for function in pair:
+        if not (name == "key" and function is None):
+            check_function(name, function)
+    return pair
 
 
 def _check_source(name: str, source: object) -> None:

@@ -27,7 +27,7 @@ LAYERS = [
         "events",
         "_logging",
     },
-    {"_decoding", "_wire", "_keys", "_response", "_fork", "_frames"},
+    {"_decoding", "_wire", "_keys", "_response", "_fork", "_frames", "_callbacks"},
     {"_transport", "_retry", "budget", "_lifetime"},
     {"_caller", "_emitter", "pagination", "resources"},
     {"session", "export", "reconcile", "_sides"},

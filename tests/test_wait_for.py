@@ -156,11 +156,7 @@ async def test_an_until_that_proves_to_be_asynchronous_is_refused() -> None:
     async def completed(v: Verification) -> bool:
         return v.status == "completed"
 
-    class Completed:
-        async def __call__(self, v: Verification) -> bool:
-            return await completed(v)
-
-    untils: list[Any] = [Completed(), lambda v: completed(v), lambda _: asyncio.Future()]
+    untils: list[Any] = [lambda v: completed(v), lambda _: asyncio.Future()]
     api = FakeApi()
     [key] = api.insert(1)
     for until in untils:

@@ -13,6 +13,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from harbour_async import _logging
+from harbour_async._callbacks import check_function
 from harbour_async._frames import dropped_frames
 from harbour_async.errors import ConfigurationError
 from harbour_async.export import _disk, _lock
@@ -69,6 +70,8 @@ async def export(
     """
     known, pager = facts(pager), keeping(pager)
     columns = choose(known.record, fields, exclude)
+    if on_progress is not None:
+        check_function("on_progress", on_progress)
     if str(path) == "-":
         return await to_stdout(pager, columns, format, on_progress)
     files, chosen = files_at(path), format_of(path, format)

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 from attrs import evolve, frozen
 
+from harbour_async._callbacks import check_function
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
 from harbour_async.export import _disk
@@ -82,6 +83,8 @@ async def export_since(
     pager = keeping(_listing(changes, since, last))
     known = facts(pager)
     columns = choose(known.record, fields, exclude)
+    if on_progress is not None:
+        check_function("on_progress", on_progress)
     if str(path) == "-":
         return await to_stdout(pager, columns, format, on_progress)
     files, chosen = files_at(path), format_of(path, format)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import re
 from collections.abc import Iterable
 from copy import copy
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, TypeVar
 from weakref import WeakSet
 
+from harbour_async._callbacks import check_function
 from harbour_async._frames import dropped_frames
 from harbour_async._report import PagingReport
 from harbour_async.errors import ConfigurationError
@@ -84,14 +84,8 @@ class Pager(Generic[T]):
             raise ConfigurationError(f"complete must be True or False, not {complete!r}")
         if order is not None and not re.fullmatch(r"\w+ (ASC|DESC)", order):
             raise ConfigurationError(f"order must be 'field ASC' or 'field DESC', not {order!r}")
-        if not callable(on_invalid) and on_invalid not in ("raise", "keep"):
-            raise ConfigurationError(
-                f'on_invalid must be "raise", "keep" or a function, not {on_invalid!r}'
-            )
-        if inspect.iscoroutinefunction(on_invalid):
-            raise ConfigurationError(
-                "on_invalid must be an ordinary function, not async: it would never be awaited"
-            )
+        if on_invalid not in ("raise", "keep"):
+            check_function("on_invalid", on_invalid, '"raise", "keep" or a function')
         self._fetch = fetch
         self._complete = complete
         self._since = since

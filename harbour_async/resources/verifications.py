@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from harbour_async import _wire
+from harbour_async._callbacks import check_function
 from harbour_async._caller import Caller, time_limit
 from harbour_async._decoding import decode_record
-from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Verification, VerificationReceipt
 from harbour_async.pagination import OnInvalid, Pager
 from harbour_async.resources._arguments import interval_seconds, lookback_micros, since_micros
@@ -317,11 +316,8 @@ class Verifications(Resource):
         Guide: "Get verification", "Verification status enums".
         """
         _wire.segment("verification_id", verification_id)
-        # What an async function returns would be taken for true.
-        if inspect.iscoroutinefunction(until) or not (until is None or callable(until)):
-            raise ConfigurationError(
-                f"until must be an ordinary function of a Verification, or None, not {until!r}"
-            )
+        if until is not None:
+            check_function("until", until)
         return await self._waiting.wait(
             str.__str__(verification_id),
             until=until or finished,
