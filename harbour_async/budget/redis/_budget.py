@@ -51,7 +51,8 @@ class RedisBudget(Budget):
             to Redis: the smallest ``max_pause`` of all users holds.
         on_unavailable: while Redis is unavailable, "closed" sends nothing, and ``acquire`` raises
             ``APIConnectionError``; "share" goes on with ``limit.requests // processes`` in each
-            process, after a little more than ``attempt + limit.per`` without a request.
+            process, after a little more than ``attempt + limit.per`` without a request; only for
+            processes that send all the time (docs/budget.md).
         processes: how many share the limit; only with "share".
 
         Raises ``ConfigurationError`` for a bad URL, refused credentials (at the first ``acquire``),

@@ -39,7 +39,8 @@ class _Both:
 class FallbackLedger:
     """Slots in Redis; without Redis, ``requests // processes`` slots of this process.
 
-    The promise holds through both changes if Redis is unavailable to all processes alike:
+    The promise holds through both changes if Redis is unavailable to all processes alike, and all
+    of them send often enough to notice both:
 
     - *Redis becomes unavailable:* what the others did just before is unknown, so nothing is sent
       until the lease of a slot taken at that moment would end.
