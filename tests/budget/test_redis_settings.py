@@ -69,7 +69,18 @@ def test_without_redis_py_the_error_says_what_to_install(monkeypatch: pytest.Mon
         RedisBudget.from_url("redis://localhost")
 
 
-@pytest.mark.parametrize("answer", [b":one\r\n", b"$one\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b":one\r\n",
+        b"$one\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"+OK\r\n",
+        b"*-1\r\n",
+        b"*2\r\n:1\r\n:0\r\n",
+        b"*4\r\n:1\r\n:0\r\n*0\r\n:0\r\n",
+    ],
+)
 async def test_a_server_that_is_not_redis_is_a_redis_that_is_not_available(answer: bytes) -> None:
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(4096):

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from harbour_async._frames import dropped_frames
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
 
     from harbour_async._keys import Secret
+
+T = TypeVar("T")
 
 ANSWER_TIMEOUT = 2.0
 """Seconds to wait for Redis, when connecting and for each answer."""
@@ -116,8 +118,8 @@ class RedisStore:
         self._keys = [f"harbour:{{{key}}}:{part}" for part in ("sent", "cooling", "pause")]
         redis = self._redis = _import_redis()
         self._refusals = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
-        # redis-py raises ValueError for an answer in which it does not find a number.
-        self._failures = (redis.RedisError, OSError, ValueError)
+        # What answers may be something else than Redis, whose answers cannot be read.
+        self._failures = (redis.RedisError, OSError, ValueError, TypeError)
         self._made_in = os.getpid()
         self._use(self._new_client())  # connects to nothing yet, but checks the URL
 
@@ -159,26 +161,28 @@ class RedisStore:
 
         A pause longer than ``max_pause`` seconds is shortened to that, for all processes.
         """
-        answer = await self._run(self._take, [requests, _micros(lease), name, _millis(max_pause)])
-        granted, used, next_free, paused = answer
-        return Reply(bool(granted), used, None if next_free < 0 else next_free / 1e6, paused / 1e6)
+        args: list[int | str] = [requests, _micros(lease), name, _millis(max_pause)]
+        return await self._run(self._take, args, _reply)
 
     async def settle(self, holds: Sequence[tuple[str, float]]) -> None:
         """Free each named slot so many seconds from now; 0: at once."""
-        await self._run(self._settle, [part for name, s in holds for part in (name, _micros(s))])
+        args = [part for name, s in holds for part in (name, _micros(s))]
+        await self._run(self._settle, args, _nothing)
 
     async def pause(self, seconds: float) -> None:
         """Let no process take a slot for so many seconds; a longer pause stands."""
-        await self._run(self._pause, [_millis(seconds)])
+        await self._run(self._pause, [_millis(seconds)], _nothing)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _run(self, script: AsyncScript, args: Sequence[int | str]) -> Any:
+    async def _run(
+        self, script: AsyncScript, args: Sequence[int | str], read: Callable[[Any], T]
+    ) -> T:
         with dropped_frames():  # those of redis-py hold the password
             try:
                 answer: Awaitable[Any] = script(keys=self._keys, args=list(args))
-                return await answer
+                return read(await answer)
             except self._refusals as error:
                 raise ConfigurationError(
                     f"the Redis of the rate budget at {self.address} refuses these credentials"
@@ -189,6 +193,14 @@ class RedisStore:
                     f"is not available ({type(error).__name__})",
                     sent=False,
                 ) from error
+
+
+def _reply(answer: Any) -> Reply:
+    granted, used, next_free, paused = map(int, answer)
+    return Reply(bool(granted), used, None if next_free < 0 else next_free / 1e6, paused / 1e6)
+
+
+def _nothing(_: Any) -> None: ...
 
 
 def _micros(seconds: float) -> int:
