@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from email.utils import formatdate
 from enum import IntEnum, StrEnum
@@ -467,3 +468,11 @@ def test_a_body_that_is_not_json_is_refused() -> None:
     for bad in (object(), {"a": float("inf")}, endless, {"a": {1, object()}}, "\ud800"):
         with pytest.raises(ConfigurationError):
             _wire.body(bad)
+
+
+@pytest.mark.parametrize(
+    "bad", [b'{"a": 1}', {"a": [bytearray(b"b")]}, {b"a": 1}, {math.nan: 1}, {"a": {math.inf}}]
+)
+def test_a_body_that_would_be_sent_as_null_or_base64_is_refused(bad: Any) -> None:
+    with pytest.raises(ConfigurationError, match="no JSON form"):
+        _wire.body(bad)

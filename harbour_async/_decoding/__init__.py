@@ -1,6 +1,6 @@
 """Bytes to records and back: every wire rule, and the only user of msgspec and cattrs."""
 
-from harbour_async._decoding.codec import decode_any, encode_json
+from harbour_async._decoding.codec import decode_any, encode_json, refuse_lost
 from harbour_async._decoding.converter import WireConverter
 from harbour_async._decoding.door import (
     decode_page,
@@ -22,6 +22,7 @@ __all__ = [
     "from_dict",
     "from_json",
     "join_line",
+    "refuse_lost",
     "split_line",
     "to_dict",
     "to_json",

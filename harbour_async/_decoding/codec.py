@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import Enum
 from math import isfinite
@@ -83,19 +83,41 @@ def encode_json(value: Any) -> bytes:
 def refuse_foreign(value: Any) -> None:
     """Raise ConfigurationError if ``value`` holds what has no JSON form.
 
-    `encode_json` alone would write NaN as null, and bytes, decimals and more as texts.
+    `encode_json` alone would write decimals, dates and more as texts.
     """
+    for part in _parts(value):
+        _refuse_lost(part)
+        if not isinstance(part, _ENCODABLE):
+            raise ConfigurationError(f"{type(part).__name__} has no JSON form")
+
+
+def refuse_lost(value: Any) -> None:
+    """Raise ConfigurationError if ``value`` holds numbers that are not finite, or bytes.
+
+    `encode_json` alone would write null, or base64.
+    """
+    for part in _parts(value):
+        _refuse_lost(part)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The value and all that it holds, the names of dicts included."""
     left, seen = [value], set()
     for item in left:  # grows
-        if isinstance(item, dict | list | tuple):
-            if id(item) not in seen:  # it may hold itself
-                seen.add(id(item))
-                left.extend(item.values() if isinstance(item, dict) else item)
-        elif isinstance(item, float) and not isinstance(item, BeyondDouble):
-            if not isfinite(item):
-                raise ConfigurationError("a number that is not finite has no JSON form")
-        elif not isinstance(item, _ENCODABLE):
-            raise ConfigurationError(f"{type(item).__name__} has no JSON form")
+        yield item
+        if isinstance(item, _CONTAINERS) and id(item) not in seen:  # it may hold itself
+            seen.add(id(item))
+            left.extend(item)
+            if isinstance(item, dict):
+                left.extend(item.values())
+
+
+def _refuse_lost(part: Any) -> None:
+    if isinstance(part, float):
+        if not isinstance(part, BeyondDouble) and not isfinite(part):
+            raise ConfigurationError("a number that is not finite has no JSON form")
+    elif isinstance(part, bytes | bytearray | memoryview):
+        raise ConfigurationError(f"{type(part).__name__} has no JSON form")
 
 
 def spliced(payload: bytes) -> msgspec.Raw:
@@ -159,7 +181,8 @@ def _encode_other(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-_ENCODABLE = (str, int, NoneType, BeyondDouble, datetime, Enum, msgspec.Raw)
+_CONTAINERS = (dict, list, tuple, set, frozenset)
+_ENCODABLE = (dict, list, tuple, str, int, float, NoneType, datetime, Enum, msgspec.Raw)
 _decode = msgspec.json.Decoder().decode
 _scan = msgspec.json.Decoder(msgspec.Raw).decode
 _encode = msgspec.json.Encoder(enc_hook=_encode_other).encode

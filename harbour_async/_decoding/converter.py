@@ -12,7 +12,7 @@ from cattrs.errors import StructureHandlerNotFoundError
 from cattrs.gen import make_dict_structure_fn
 
 from harbour_async._decoding import rules, scan
-from harbour_async._decoding.codec import decode_any, encode_json
+from harbour_async._decoding.codec import decode_any, encode_json, refuse_lost
 from harbour_async._decoding.reader import Reader
 from harbour_async._decoding.write import Dates, check_dates, to_dict, to_json
 from harbour_async._record import Record, is_view
@@ -75,7 +75,9 @@ class WireConverter(Converter):
         if all(isinstance(item, ours) for item in several):
             return to_json(value, dates=dates)
         try:
-            return encode_json(self.unstructure(value))
+            plain = self.unstructure(value)
+            refuse_lost(plain)
+            return encode_json(plain)
         except RecursionError:
             pass
         raise ConfigurationError("nested too deeply for JSON")

@@ -9,7 +9,7 @@ from numbers import Integral
 from typing import Any
 from urllib.parse import quote
 
-from harbour_async._decoding import encode_json
+from harbour_async._decoding import encode_json, refuse_lost
 from harbour_async.errors import ConfigurationError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -158,7 +158,9 @@ def _parameter(name: str, key: str, given: object) -> str:
 def body(value: object) -> bytes:
     """A request's body as JSON."""
     try:
-        return encode_json(_jsonable(value, 0))
+        sent = _jsonable(value, 0)
+        refuse_lost(sent)
+        return encode_json(sent)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, ConfigurationError):
             raise
@@ -172,7 +174,4 @@ def _jsonable(given: Any, depth: int) -> Any:
         return {plain(key): _jsonable(value, depth + 1) for key, value in given.items()}
     if isinstance(given, list | tuple):
         return [_jsonable(value, depth + 1) for value in given]
-    value = plain(given)
-    if _is_endless(value):
-        raise ConfigurationError(f"json cannot hold {value}")
-    return value
+    return plain(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
@@ -229,6 +230,18 @@ def test_values_nested_too_deeply_are_a_harbour_error() -> None:
         deep = [deep]
     with pytest.raises(ConfigurationError, match="nested too deeply"):
         converter.dumps(deep)
+
+
+@attrs.frozen
+class Reading:
+    value: Any
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, b"a", {b"a": 1}, {math.nan: 1}, {math.inf}])
+def test_what_would_be_written_as_null_or_base64_is_refused(value: Any) -> None:
+    for given in (value, [value], {"a": value}, Reading(value)):
+        with pytest.raises(ConfigurationError, match="no JSON form"):
+            converter.dumps(given)
 
 
 def test_hooks_can_be_added() -> None:

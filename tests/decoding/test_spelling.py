@@ -259,6 +259,9 @@ WRONG: list[tuple[Callable[[], Any], type[HarbourError]]] = [
     (lambda: to_json(Page(items=[], total=math.nan)), ConfigurationError),  # type: ignore[arg-type]
     (lambda: to_json(Page(items=[], total=1, extra={"x": math.nan})), ConfigurationError),
     (lambda: from_dict(Verification, {"verification_id": 1}), DecodeError),
+    (lambda: from_dict(Verification, {"verification_id": "a", b"new": 1}), ConfigurationError),
+    (lambda: to_json(Verification("a", latest_response={b"x": 1})), ConfigurationError),  # type: ignore[dict-item]
+    (lambda: to_json(Verification("a", extra={"x": {math.nan: 1}})), ConfigurationError),
 ]
 
 
