@@ -19,7 +19,7 @@ from harbour_async._decoding.codec import (
 )
 from harbour_async._decoding.lazy import Lazy, merged
 from harbour_async._record import Record, source_of
-from harbour_async.errors import ConfigurationError
+from harbour_async.errors import ConfigurationError, DecodeError
 from harbour_async.models import InvalidRecord, Page
 
 Dates: TypeAlias = Literal["wire", "ms", "iso"]
@@ -44,18 +44,22 @@ def to_dict(value: Any, *, dates: Dates = "wire") -> Any:
     objects and ``extra`` stay as they are.
 
     Raises ConfigurationError for anything else, for values that have no JSON form, and for
-    datetimes without a time zone.
+    datetimes without a time zone; DecodeError for an ``InvalidRecord`` nested too deeply.
 
     Example: ``to_dict(verification, dates="iso")["created_at"]``
     """
     text = to_json(value, dates=dates)
-    return decode_loosely(text) if isinstance(value, InvalidRecord) else decode_any(text)
+    try:
+        return decode_any(text)
+    except DecodeError:
+        pass  # there is an InvalidRecord in it
+    return decode_loosely(text)
 
 
 def to_json(value: Any, *, dates: Dates = "wire") -> bytes:
     """``value`` as JSON on one line, in UTF-8; objects that nobody has read go out as they came.
 
-    Takes and raises what `to_dict` does.
+    Takes what `to_dict` does, and raises its ConfigurationError.
 
     Example: ``file.write(to_json(verification) + b"\\\\n")``
     """

@@ -282,6 +282,14 @@ def test_a_page_with_an_invalid_record_is_written_as_it_came() -> None:
     assert to_dict(page)["items"][0] == {"is_scan": "yes"}
 
 
+def test_an_invalid_record_with_nan_costs_the_others_of_its_page_nothing() -> None:
+    invalid = InvalidRecord(raw=b'{"score":NaN,"half":"\\ud83d"}', error=DecodeError("wrong"))
+    page: Page[Any] = Page([invalid, Webhook("w")], total=2)
+    for first, second in (to_dict(page)["items"], to_dict(page.items)):
+        assert math.isnan(first["score"])
+        assert (first["half"], second["webhook_id"]) == ("\ud83d", "w")
+
+
 def test_a_page_is_iterable_sized_and_indexable() -> None:
     page = from_json(Page[Webhook], page_of({"webhook_id": "a"}, {"webhook_id": "b"}))
     assert [webhook.webhook_id for webhook in page] == ["a", "b"]
