@@ -13,8 +13,9 @@ annotation          accepted on the wire
 ``SomeEnum | str``  a string; a known value in any letter case becomes the member
 ``dict[str, Any]``  an object; the same for ``dict``
 ``SomeEnum``        the same, but an unknown value is refused
-``list[X]``         an array of X; the same for ``tuple[X, ...]``, ``Sequence[X]``,
-                    ``set[X]`` and ``frozenset[X]``
+``list[X]``         an array of X; the same for ``tuple[X, ...]``, ``deque[X]``,
+                    ``set[X]``, ``frozenset[X]`` and their abstract classes
+``tuple[X, Y]``     an array of an X and a Y; the same for a ``NamedTuple``
 ``X | None``        X or null
 a record            an object; fields it does not name are kept in ``extra``
 ==================  ==============================================================
@@ -24,16 +25,17 @@ Nothing is coerced beyond that: no ``"false"`` for a bool, no ``1`` for a string
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, MutableSequence, MutableSet, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from functools import partial
 from operator import eq
 from types import NoneType, UnionType
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from cattrs import AttributeValidationNote, Converter, IterableValidationError
-from cattrs.cols import list_structure_factory
+from cattrs.cols import is_namedtuple, list_structure_factory
 from cattrs.errors import ClassValidationError
 
 from harbour_async._decoding.codec import BeyondDouble
@@ -63,7 +65,8 @@ def register(converter: Converter) -> None:
             converter.register_structure_hook_func(partial(eq, kind), rule)
     # By equality: a TypedDict is a subclass of dict.
     converter.register_structure_hook_func(partial(eq, dict), json_object)
-    converter.register_structure_hook_factory(_is_list, partial(_array_rule, converter))
+    converter.register_structure_hook_factory(_is_array, partial(_array_rule, converter))
+    converter.register_structure_hook_factory(_is_fixed_tuple, partial(_tuple_rule, converter))
     converter.register_structure_hook_factory(lambda shape: bool(open_enum(shape)), _enum_rule)
 
 
@@ -159,6 +162,11 @@ def _flag(value: Any, _: Any) -> bool:
     return value
 
 
+def _no_bytes(value: Any, _: Any) -> Any:
+    # cattrs would call `bytes`, which makes as many zeros of a number.
+    raise _wrong("bytes, which JSON has not", value)
+
+
 def json_object(value: Any, _: Any = None) -> dict[str, Any]:
     """The rule for objects."""
     if type(value) is not dict:
@@ -195,6 +203,7 @@ _RULES: tuple[tuple[Any, Hook], ...] = (
     (float, _of_kind(_number)),
     (datetime, moment),
     (dict[str, Any], json_object),
+    (bytes, _no_bytes),
 )
 
 
@@ -204,23 +213,51 @@ def _enum_rule(shape: Any) -> Hook:
     return lambda value, _: None if value is None and nullable else known(text(value))
 
 
-def _is_list(shape: Any) -> bool:
-    origin = get_origin(shape) or shape
-    if origin is tuple:
-        return shape is tuple or get_args(shape)[1:] == (...,)
-    return origin in (list, Sequence, set, frozenset)
+_ARRAYS: dict[Any, Any] = {  # and what they become
+    **{kind: kind for kind in (list, tuple, deque, set, frozenset)},
+    Sequence: list,
+    MutableSequence: list,
+    Set: frozenset,
+    MutableSet: set,
+}
+
+
+def _is_array(shape: Any) -> bool:
+    return (get_origin(shape) or shape) in _ARRAYS and not _is_fixed_tuple(shape)
+
+
+def _is_fixed_tuple(shape: Any) -> bool:
+    return is_namedtuple(shape) or (get_origin(shape) is tuple and get_args(shape)[1:] != (...,))
 
 
 def _array_rule(converter: Converter, shape: Any) -> Hook:
     array: Any = list.__class_getitem__((*get_args(shape), Any)[0])
     elements = list_structure_factory(array, converter)
-    origin = get_origin(shape) or shape
-    made = list if origin is Sequence else origin
+    made = _ARRAYS[get_origin(shape) or shape]
 
     def rule(value: Any, _: Any) -> Any:
         if type(value) is not list:
             raise _wrong("an array", value)
         return made(elements(value, shape))
+
+    return rule
+
+
+def _tuple_rule(converter: Converter, shape: Any) -> Hook:
+    parts, made = get_args(shape), tuple
+    if is_namedtuple(shape):
+        parts, made = (*get_type_hints(shape, include_extras=True).values(),), shape._make
+
+    def rule(value: Any, _: Any) -> Any:
+        if type(value) is not list or len(value) != len(parts):
+            raise _wrong(f"an array of {len(parts)} elements", value)
+        return made(map(element, range(len(parts)), value))
+
+    def element(index: int, value: Any) -> Any:
+        try:
+            return converter.structure(value, parts[index])
+        except DecodeError as error:
+            raise rooted(error, f"$[{index}]") from None
 
     return rule
 

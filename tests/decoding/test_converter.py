@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import pickle
+from collections import deque
+from collections.abc import MutableSequence, MutableSet, Set
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import attrs
 import pytest
@@ -114,6 +116,11 @@ class Email(str):
     """A string type of a user's own."""
 
 
+class Pair(NamedTuple):
+    one: str
+    other: str
+
+
 def test_enums_and_string_types_of_the_user_become_what_the_class_says() -> None:
     assert converter.loads(b'"STARTED"', VerificationStatus) is VerificationStatus.STARTED
     assert converter.loads(b'["Red"]', list[Colour]) == [Colour.RED]
@@ -135,10 +142,40 @@ def test_enums_and_string_types_of_the_user_become_what_the_class_says() -> None
         (b'"abc"', list),
         (b'"abc"', tuple),
         (b'["ab"]', dict),
+        (b'"ab"', tuple[str, str]),
+        (b'["a"]', tuple[str, str]),
+        (b'"ab"', Pair),
+        (b'"ab"', deque[str]),
+        (b'{"a": "b"}', MutableSequence[str]),
+        (b'{"a": "b"}', Set[str]),
+        (b'"ab"', MutableSet[str]),
+        (b"5", bytes),
     ],
 )
 def test_no_value_is_coerced_into_a_type_of_the_user(body: bytes, shape: Any) -> None:
     assert outcome(converter.loads, body, shape) == ("DecodeError", "$")
+
+
+@pytest.mark.parametrize(
+    ("shape", "made"),
+    [
+        (tuple[str, str], ("a", "b")),
+        (Pair, Pair("a", "b")),
+        (deque[str], deque(["a", "b"])),
+        (MutableSequence[str], ["a", "b"]),
+        (Set[str], frozenset({"a", "b"})),
+        (MutableSet[str], {"a", "b"}),
+    ],
+)
+def test_an_array_becomes_what_the_annotation_says(shape: Any, made: Any) -> None:
+    value = converter.loads(b'["a", "b"]', shape)
+    assert (type(value), value) == (type(made), made)
+
+
+def test_an_error_in_a_tuple_names_its_place() -> None:
+    body = b'[["a", {"webhook_id": 1}]]'
+    shape = list[tuple[str, Webhook]]
+    assert outcome(converter.loads, body, shape) == ("DecodeError", "$[0][1].webhook_id")
 
 
 @attrs.frozen
