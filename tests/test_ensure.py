@@ -307,6 +307,11 @@ async def test_a_read_only_session_finds_but_does_not_write() -> None:
     [
         ("ftp://example.com", {}),
         ("", {}),
+        ("https://example.com/a b", {}),
+        (" https://example.com/", {}),
+        ("https://example.com:99999/", {}),
+        ("https://example.com:x/", {}),
+        ("https://example.com:0/", {}),
         (None, {}),
         (URL, {"event_types": "verification"}),
         (URL, {"notification_email": " "}),
@@ -315,6 +320,6 @@ async def test_a_read_only_session_finds_but_does_not_write() -> None:
 )
 async def test_arguments_that_cannot_be_used_are_refused(url: Any, options: dict[str, Any]) -> None:
     async with serving() as (harbour, sandbox):
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(ConfigurationError, match=next(iter(options), "destination_url")):
             await harbour.webhooks.ensure(url, **options)
         assert not sandbox.arrivals

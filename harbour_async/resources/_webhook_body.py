@@ -32,10 +32,11 @@ def checked_destination(given: str) -> str:
     url = text("destination_url", given)
     try:
         parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError as error:
         raise ConfigurationError(f"destination_url is not a URL: {error}") from error
-    if not known:
+    # urlsplit strips spaces, and does not mind them inside.
+    if not known or any(map(str.isspace, url)):
         raise ConfigurationError(f"destination_url must be an absolute http(s) URL, not {url!r}")
     return url
 

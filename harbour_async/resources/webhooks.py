@@ -10,7 +10,6 @@ from harbour_async import _wire
 from harbour_async._caller import Caller
 from harbour_async._decoding import decode_record
 from harbour_async._wire import Request, segment
-from harbour_async.errors import ConfigurationError
 from harbour_async.models import Page, Webhook, WebhookEvent, WebhookReceipt
 from harbour_async.pagination import OnInvalid, Pager
 from harbour_async.resources._ensure import Ensuring, Turns, WantedWebhook
@@ -171,9 +170,8 @@ class Webhooks(Resource):
 
         Guide: "Create webhook".
         """
-        body = webhook_body(destination_url, event_types, notification_email)
-        if destination_url is None:
-            raise ConfigurationError("destination_url is required")
+        destination = checked_destination(destination_url)  # None, too, is refused by its name
+        body = webhook_body(destination, event_types, notification_email)
         request = Request("POST", self.plural, body=body)
         return await self._call(request, partial(decode_record, WebhookReceipt), priority, timeout)
 
@@ -211,10 +209,11 @@ class Webhooks(Resource):
 
         Guide: "List webhooks", "Create webhook", "Update webhook".
         """
+        destination = checked_destination(destination_url)
         types = None if event_types is None else checked_event_types(event_types)
         # Refuses what cannot be used before anything is sent.
-        webhook_body(destination_url, types, notification_email)
-        wanted = WantedWebhook(checked_destination(destination_url), types, notification_email)
+        webhook_body(destination, types, notification_email)
+        wanted = WantedWebhook(destination, types, notification_email)
         return await Ensuring(
             self,
             wanted,
