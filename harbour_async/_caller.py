@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +21,15 @@ from harbour_async.errors import (
     HarbourError,
     SessionClosedError,
 )
-from harbour_async.settings import Inherit, Priority, Retry, Seconds, Timeout, seconds
+from harbour_async.settings import (
+    Inherit,
+    Priority,
+    Retry,
+    Seconds,
+    Timeout,
+    is_duration,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from harbour_async._keys import Keys, Secret
@@ -202,11 +211,9 @@ def named(error: HarbourError, call: Call) -> HarbourError:
     return error
 
 
-def time_limit(timeout: Seconds | None) -> float | None:
+def time_limit(timeout: Seconds | None, name: str = "timeout") -> float | None:
     """A call's own limit in seconds."""
     limit = seconds(timeout)
-    if limit is not None and (
-        isinstance(limit, bool) or not (isinstance(limit, int | float) and limit > 0)
-    ):
-        raise ConfigurationError(f"timeout must be above zero seconds, or None, not {timeout!r}")
+    if limit is not None and not (is_duration(limit) or limit == math.inf):
+        raise ConfigurationError(f"{name} must be above zero seconds, or None, not {timeout!r}")
     return limit

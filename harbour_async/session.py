@@ -242,7 +242,7 @@ class HarbourSession:
         Raises ConfigurationError on a view, and in an event loop other than the session's.
         """
         self._check_no_view("closed")
-        limit = time_limit(grace) if grace else None
+        limit = time_limit(grace, "grace") if grace else None
         try:
             await self._life.aclose(limit)
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-import math
+import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from ssl import SSLContext
@@ -41,9 +41,13 @@ def is_aware(value: object) -> TypeGuard[datetime]:
     )
 
 
+def is_duration(value: object) -> TypeGuard[float]:
+    """Whether ``value`` is a number above zero, finite also as a float."""
+    return _is_number(value) and 0 < value <= sys.float_info.max
+
+
 def _positive(instance: object, attribute: Attribute[Any], value: object) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and value > 0):  # type: ignore[arg-type,operator]
+    if not is_duration(value):
         raise ConfigurationError(
             f"{type(instance).__name__}.{attribute.name} must be a finite number above zero, "
             f"not {value!r}"
@@ -271,7 +275,7 @@ S = TypeVar("S", RateLimit, Retry, Timeout)
 def as_timeout(value: Timeout | Seconds | None) -> Timeout:
     """``timeout=5`` is ``Timeout(total=5)``, and None is a call without a bound."""
     if value is None or isinstance(value, timedelta) or _is_number(value):
-        return Timeout(total=value)  # type: ignore[arg-type]
+        return Timeout(total=value)
     return _instance("timeout", value, Timeout)
 
 
@@ -287,7 +291,7 @@ def as_rate_limit(value: RateLimit | int) -> RateLimit:
     return _instance("rate_limit", value, RateLimit)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

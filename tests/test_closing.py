@@ -269,7 +269,7 @@ async def test_a_closing_that_is_cancelled_in_its_grace_still_closes_the_session
 @pytest.mark.parametrize("grace", [-1, "1", True, float("nan")])
 async def test_a_grace_that_is_not_a_duration_is_refused(grace: Any) -> None:
     async with HarbourSession(KEY) as harbour:
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(ConfigurationError, match="grace"):
             await harbour.aclose(grace=grace)
 
 

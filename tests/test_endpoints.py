@@ -311,6 +311,7 @@ class Nowhere(tzinfo):
         lambda h: h.webhooks.update("wb_1"),
         lambda h: h.webhooks.update("wb_1", notification_email="\n"),
         lambda h: h.verifications.get("V", timeout=timedelta(0)),
+        lambda h: h.verifications.get("V", timeout=10**400),
         lambda h: h.verifications.get("V", priority="bulk"),
         lambda h: h.verifications.list(priority=None).to_list(),
     ],

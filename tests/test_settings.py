@@ -63,6 +63,12 @@ def test_an_invalid_setting_is_refused_by_name(cls: Any, name: str, bad: Any) ->
         cls(**{name: bad})
 
 
+@pytest.mark.parametrize("setting", [{"total": 10**400}, {"attempt": 10**400}])
+def test_a_duration_that_no_float_can_hold_is_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(setting))):
+        Timeout(**setting)
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError):
         Retry().attempts = 3  # type: ignore[misc]

@@ -364,6 +364,7 @@ BAD: list[dict[str, Any]] = [
     {"interval": -5},
     {"interval": None},
     {"interval": float("nan")},
+    {"interval": 10**400},
     {"interval": 5, "since": datetime(2026, 1, 1)},
     {"interval": 5, "resume": "nonsense"},
     {"interval": 5, "timeout": 0},

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 
 from harbour_async.errors import ConfigurationError
-from harbour_async.settings import Seconds, is_aware, seconds
+from harbour_async.settings import Seconds, is_aware, is_duration, seconds
 
 
 def since_micros(since: datetime) -> int:
@@ -19,11 +18,7 @@ def since_micros(since: datetime) -> int:
 def interval_seconds(interval: Seconds) -> float:
     """A finite duration above zero."""
     value = seconds(interval)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not (math.isfinite(value) and value > 0)
-    ):
+    if not is_duration(value):
         raise ConfigurationError(f"interval must be above zero seconds, not {interval!r}")
     return value
 
