@@ -15,6 +15,7 @@ from harbour_async._decoding import rules, scan
 from harbour_async._decoding.codec import decode_any, encode_json, refuse_lost
 from harbour_async._decoding.reader import Reader
 from harbour_async._decoding.write import Dates, check_dates, to_dict, to_json
+from harbour_async._frames import dropped_frames
 from harbour_async._record import Record, is_view
 from harbour_async.errors import ConfigurationError, DecodeError
 from harbour_async.models import InvalidRecord, Page
@@ -54,14 +55,15 @@ class WireConverter(Converter):
         Raises DecodeError if it is not JSON, breaks a rule, or is nested too deeply, and
         ConfigurationError if ``shape`` or ``body`` is of a kind that cannot be used.
         """
-        text = _bytes(body)
-        if _is_view(shape):
-            made: Any = self._reader.record(text, cast(type[Any], shape))
-        elif get_origin(shape) is Page and _is_view(*get_args(shape)):
-            made = self._reader.page(text, *get_args(shape))
-        else:
-            made = self.structure(decode_any(text), shape)
-        return cast(T, made)
+        with dropped_frames():
+            text = _bytes(body)
+            if _is_view(shape):
+                made: Any = self._reader.record(text, cast(type[Any], shape))
+            elif get_origin(shape) is Page and _is_view(*get_args(shape)):
+                made = self._reader.page(text, *get_args(shape))
+            else:
+                made = self.structure(decode_any(text), shape)
+            return cast(T, made)
 
     def dumps(self, value: Any, *, dates: Dates = "wire") -> bytes:
         """``value`` as JSON in UTF-8; for records, what `to_json` does.
@@ -69,32 +71,34 @@ class WireConverter(Converter):
         ``dates`` concerns records, pages and sequences of them. Raises ConfigurationError for what
         has no JSON form.
         """
-        check_dates(dates)
-        ours = (Record, Page, InvalidRecord)
-        several = value if isinstance(value, list | tuple) else [value]
-        if all(isinstance(item, ours) for item in several):
-            return to_json(value, dates=dates)
-        try:
-            plain = self.unstructure(value)
-            refuse_lost(plain)
-            return encode_json(plain)
-        except RecursionError:
-            pass
-        raise ConfigurationError("nested too deeply for JSON")
+        with dropped_frames():
+            check_dates(dates)
+            ours = (Record, Page, InvalidRecord)
+            several = value if isinstance(value, list | tuple) else [value]
+            if all(isinstance(item, ours) for item in several):
+                return to_json(value, dates=dates)
+            try:
+                plain = self.unstructure(value)
+                refuse_lost(plain)
+                return encode_json(plain)
+            except RecursionError:
+                pass
+            raise ConfigurationError("nested too deeply for JSON")
 
     def structure(self, obj: Any, cl: type[T]) -> T:
         """The plain value ``obj`` as ``cl``; raises what `loads` does.
 
         A record keeps the dicts of ``obj`` as they are; copies are made by ``from_dict``.
         """
-        try:
-            return super().structure(obj, cl)
-        except (StructureHandlerNotFoundError, NameError):  # an annotation that names nothing
-            problem: Exception = ConfigurationError(f"cannot decode {cl!r}")
-        except Exception as error:
-            problem = rules.broken(error)
-        # Outside of the handlers, because what cattrs raises holds parts of the value.
-        raise problem
+        with dropped_frames():
+            try:
+                return super().structure(obj, cl)
+            except (StructureHandlerNotFoundError, NameError):  # an annotation that names nothing
+                problem: Exception = ConfigurationError(f"cannot decode {cl!r}")
+            except Exception as error:
+                problem = rules.broken(error)
+            # Outside of the handlers, because what cattrs raises holds parts of the value.
+            raise problem
 
     def _array(self, values: Iterable[Any]) -> list[Any]:
         # JSON has no sets, and the dict that a record becomes could not be in one.

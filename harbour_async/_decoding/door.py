@@ -11,6 +11,7 @@ import attrs
 from harbour_async._decoding.codec import encode_json, refuse_foreign
 from harbour_async._decoding.converter import Data, WireConverter
 from harbour_async._decoding.reader import Reader
+from harbour_async._frames import dropped_frames
 from harbour_async._record import Record
 from harbour_async._rows import Rows
 from harbour_async.errors import ConfigurationError
@@ -31,11 +32,12 @@ def from_json(cls: type[T], data: Data) -> T:
 
     Example: ``verifications = from_json(list[Verification], path.read_bytes())``
     """
-    if not _is_decodable(cls):
-        raise ConfigurationError(
-            f"cls must be a record class, Page[...] or a sequence of these, not {cls!r}"
-        )
-    return _converter().loads(data, cls)
+    with dropped_frames():
+        if not _is_decodable(cls):
+            raise ConfigurationError(
+                f"cls must be a record class, Page[...] or a sequence of these, not {cls!r}"
+            )
+        return _converter().loads(data, cls)
 
 
 def from_dict(cls: type[T], data: Any) -> T:
@@ -46,8 +48,9 @@ def from_dict(cls: type[T], data: Any) -> T:
 
     Example: ``from_dict(Page[Webhook], {"items": [{"webhook_id": "w"}], "total": 1})``
     """
-    refuse_foreign(data)
-    return from_json(cls, encode_json(data))
+    with dropped_frames():
+        refuse_foreign(data)
+        return from_json(cls, encode_json(data))
 
 
 def decode_record(cls: type[R], body: bytes) -> R:

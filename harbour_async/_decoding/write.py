@@ -18,6 +18,7 @@ from harbour_async._decoding.codec import (
     spliced,
 )
 from harbour_async._decoding.lazy import Lazy, merged
+from harbour_async._frames import dropped_frames
 from harbour_async._record import Record, source_of
 from harbour_async.errors import ConfigurationError, DecodeError
 from harbour_async.models import InvalidRecord, Page
@@ -48,12 +49,13 @@ def to_dict(value: Any, *, dates: Dates = "wire") -> Any:
 
     Example: ``to_dict(verification, dates="iso")["created_at"]``
     """
-    text = to_json(value, dates=dates)
-    try:
-        return decode_any(text)
-    except DecodeError:
-        pass  # there is an InvalidRecord in it
-    return decode_loosely(text)
+    with dropped_frames():
+        text = to_json(value, dates=dates)
+        try:
+            return decode_any(text)
+        except DecodeError:
+            pass  # there is an InvalidRecord in it
+        return decode_loosely(text)
 
 
 def to_json(value: Any, *, dates: Dates = "wire") -> bytes:
@@ -63,12 +65,13 @@ def to_json(value: Any, *, dates: Dates = "wire") -> bytes:
 
     Example: ``file.write(to_json(verification) + b"\\\\n")``
     """
-    check_dates(dates)
-    try:
-        return encode_json(_plain(value, dates))
-    except RecursionError:
-        pass  # and out of the handler, so that the error to come has no context of 1,000 frames
-    raise ConfigurationError("nested too deeply for JSON")
+    with dropped_frames():
+        check_dates(dates)
+        try:
+            return encode_json(_plain(value, dates))
+        except RecursionError:
+            pass  # and out of the handler, so that the error to come has no context of 1,000 frames
+        raise ConfigurationError("nested too deeply for JSON")
 
 
 def check_dates(dates: object) -> None:

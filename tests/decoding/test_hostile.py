@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,7 @@ from harbour_async._record import Record
 from harbour_async._rows import Rows
 from tests.decoding.support import RECORDS, dumps, guide
 from tests.decoding.test_fast_path import DAMAGE, json_values, objects
+from tests.exposed import exposed_text
 
 DECODERS: list[Callable[[Any, bytes], Any]] = [
     decode_record,
@@ -196,6 +198,32 @@ def test_errors_of_wrong_types_hold_none_of_the_value(field: str, value: Any) ->
     assert caught.value.path == f"$.{field}"
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+PERSON = {"verification_id": "Jane", "is_scan": "Jane", "latest_response": {"name": "Jane"}}
+OWN = Verification("Jane", latest_response={"name": "Jane", "score": math.nan})
+REFUSED: list[Callable[[], Any]] = [
+    lambda: from_json(Verification, dumps(PERSON)),
+    lambda: from_json(list[Verification], dumps([PERSON])),
+    lambda: from_json(Page[Verification], dumps({"items": [PERSON], "total": 1})),
+    lambda: from_json(Verification, dumps(PERSON)[:-1]),
+    lambda: from_json(InvalidRecord, dumps(PERSON)),
+    lambda: from_dict(Verification, PERSON),
+    lambda: from_dict(Verification, {**PERSON, "score": math.nan}),
+    lambda: WireConverter().loads(dumps(PERSON), Verification),
+    lambda: WireConverter().structure(PERSON, Verification),
+    lambda: to_json(OWN),
+    lambda: to_dict([OWN]),
+    lambda: to_dict(OWN, dates="utc"),  # type: ignore[call-overload]
+    lambda: WireConverter().dumps({"a": OWN}),
+]
+
+
+@pytest.mark.parametrize("call", REFUSED)
+def test_no_traceback_with_locals_shows_a_record(call: Callable[[], Any]) -> None:
+    with pytest.raises(HarbourError) as caught:
+        call()
+    assert "Jane" not in exposed_text(caught.value)
 
 
 @pytest.mark.parametrize(
