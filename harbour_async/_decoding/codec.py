@@ -101,15 +101,14 @@ def refuse_lost(value: Any) -> None:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """The value and all that it holds, the names of dicts included."""
+    """The value and all that it holds, the names of dicts included, but for plain ones."""
     left, seen = [value], set()
     for item in left:  # grows
         yield item
         if isinstance(item, _CONTAINERS) and id(item) not in seen:  # it may hold itself
             seen.add(id(item))
-            left.extend(item)
-            if isinstance(item, dict):
-                left.extend(item.values())
+            held = [*item, *item.values()] if isinstance(item, dict) else item
+            left += [part for part in held if type(part) not in _PLAIN]
 
 
 def _refuse_lost(part: Any) -> None:
@@ -181,6 +180,7 @@ def _encode_other(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+_PLAIN = {str, int, bool, NoneType}  # most values are
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 _ENCODABLE = (dict, list, tuple, str, int, float, NoneType, datetime, Enum, msgspec.Raw)
 _decode = msgspec.json.Decoder().decode

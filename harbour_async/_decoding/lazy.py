@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from harbour_async._decoding import rules
-from harbour_async._decoding.codec import decode_any, spliced
+from harbour_async._decoding.codec import decode_any, refuse_foreign, spliced
 from harbour_async.errors import ConfigurationError
 
 Read = Callable[[Any], Any]
@@ -112,8 +112,13 @@ def extra(self: Any) -> dict[str, Any]:
     return made
 
 
-def writer(columns: Mapping[str, str], payloads: list[str], known: Mapping[str, Any]) -> Read:
-    """Write the fields: ``columns`` are names and attributes, ``known`` those of `enum_list`."""
+def writer(
+    columns: Mapping[str, str], payloads: list[str], lists: list[str], known: Mapping[str, Any]
+) -> Read:
+    """Write the fields: ``columns`` are names and attributes, ``known`` those of `enum_list`.
+
+    What was read is checked, for the reader may have put anything into it.
+    """
     names, attributes = tuple(columns), attrgetter(*columns.values(), "made_extra")
 
     def write(self: Any) -> dict[str, Any]:
@@ -122,9 +127,16 @@ def writer(columns: Mapping[str, str], payloads: list[str], known: Mapping[str, 
         for name in payloads:
             if out[name].__class__ is bytes:
                 out[name] = spliced(out[name])
+            elif out[name]:
+                refuse_foreign(out[name])
         for name, meaning in known.items():
             out[name] = _respelled(out[name], getattr(self, f"made_{name}"), meaning)
-        if more is None and self.unknown:
+        for name in lists:
+            if out[name]:
+                refuse_foreign(out[name])
+        if more:
+            refuse_foreign(more)
+        elif more is None and self.unknown:
             more = _unknown(self, spliced)
         return merged(out, more) if more else out
 

@@ -183,7 +183,8 @@ def _struct(record: type, fields: Sequence[_Field], learned: Sequence[str]) -> t
     )
     struct.record, struct.unknown = record, unknown
     attributes = {field.name: field.attribute for field in fields}
-    struct.write = lazy.writer(attributes, _names(fields, Raw), lists)
+    texts = _names(fields, list[str] | None)
+    struct.write = lazy.writer(attributes, _names(fields, Raw), texts, lists)
     return cast(type[Lazy], struct)
 
 

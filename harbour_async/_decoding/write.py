@@ -98,7 +98,8 @@ def _plain(value: Any, dates: Dates) -> Any:
 
 def _record(record: Any, dates: Dates) -> dict[str, Any]:
     source, cls = source_of(record), record.__class__
-    # What was decoded passed the rules then. What a user constructed may hold anything.
+    # What was decoded passed the rules then, and writing it checks what was read since. What a user
+    # constructed may hold anything.
     if isinstance(source, Lazy):
         out = source.write()  # values that nobody has read are not made for it
         if dates != "wire":

@@ -120,6 +120,22 @@ def test_changed_values_are_written_as_they_are_now() -> None:
     assert to_dict(evolved)["result"] == "rejected"
 
 
+@pytest.mark.parametrize("odd", [math.nan, b"a", Decimal(1), {"a"}, [{"x": math.inf}], {b"a": 1}])
+@pytest.mark.parametrize("name", ["latest_response", "extra", "event_types", "notification_emails"])
+def test_what_was_put_into_a_record_is_checked_when_it_is_written(name: str, odd: Any) -> None:
+    cls: Any = Verification if name in ("latest_response", "extra") else Webhook
+    sent = {**ids(cls), "latest_response": {}, "event_types": [], "notification_emails": []}
+    record = from_dict(cls, {key: sent[key] for key in sent if key in attrs.fields_dict(cls)})
+    field = getattr(record, name)
+    to_json(record)
+    if isinstance(field, dict):
+        field["odd"] = odd
+    else:
+        field.append(odd)
+    with pytest.raises(ConfigurationError, match="no JSON form"):
+        to_json(record)
+
+
 SECOND = datetime(2023, 5, 25, 18, 8, 36, tzinfo=UTC)
 MILLI, MICRO = SECOND + timedelta(milliseconds=7), SECOND + timedelta(microseconds=7)
 
