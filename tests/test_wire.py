@@ -340,7 +340,8 @@ def test_a_byte_order_mark_before_an_error_is_ignored() -> None:
     ],
 )
 def test_only_known_kinds_of_body_are_named(header: str, kind: str | None) -> None:
-    assert _wire.content_type({"Content-Type": header}) == kind
+    for name in ("Content-Type", "content-type", "CONTENT-TYPE"):
+        assert _wire.content_type({"X-Other": "text/css", name: header}) == kind
 
 
 class Markup(str):

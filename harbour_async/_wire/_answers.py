@@ -56,7 +56,9 @@ def json_text(body: bytes) -> bytes:
 
 def content_type(headers: Mapping[str, str]) -> str | None:
     """The body's media type, if it is a well-known one; None if the answer names none."""
-    given = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    # Of a plain dict, names have the case they came in; many servers send them in lower case.
+    values = [value for name, value in headers.items() if name.lower() == "content-type"]
+    given = "".join(values[:1]).partition(";")[0].strip().lower()
     if not given:
         return None
     return given if given in _KNOWN_TYPES else "of another type"
