@@ -21,6 +21,7 @@
     ├── DeadlineExceededError (TimeoutError)  the whole call ran out of time
     └── IncompleteListingError              a listing could not be proved complete
 
+``harbour_async.export`` has one more: ExportError (OSError), a file that could not be written.
 All of them can be pickled. None ever carries the API key, and none but APIStatusError, in its
 attributes, any bytes of an answer: the answers hold criminal records. An error of a request names
 it (``request``) and says how often it was sent (``attempts``). An error that ended a walk over a
@@ -84,7 +85,8 @@ class HarbourError(Exception):
 def _rebuild(cls: type[HarbourError], args: tuple[Any, ...], state: dict[str, Any]) -> HarbourError:
     error = cls.__new__(cls, *args)
     error.args = args
-    error.__dict__.update(state)
+    for name, value in state.items():
+        setattr(error, name, value)
     return error
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import errno
 import pickle
 
 import pytest
 
 from harbour_async import PagingReport, errors
 from harbour_async.errors import HarbourError
+from harbour_async.export import ExportError
 
 TREE: dict[str, tuple[type[BaseException], ...]] = {
     "ConfigurationError": (HarbourError, ValueError),
@@ -81,6 +84,12 @@ def test_an_error_survives_pickling(error: HarbourError) -> None:
     assert str(again) == str(error)
     assert vars(again) == vars(error)
     assert (again.request, again.attempts) == (error.request, 2)
+
+
+def test_an_export_error_keeps_its_errno() -> None:
+    error = ExportError("the disk is full", errno.ENOSPC)
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (again.errno, str(again)) == (errno.ENOSPC, "the disk is full")
 
 
 def test_messages_say_what_happened_where() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from harbour_async.errors import ConfigurationError, HarbourError
 
@@ -16,6 +17,11 @@ class ExportError(HarbourError, OSError):
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
         self.errno = errno
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, (cls, args, state) = super().__reduce__()
+        # OSError keeps it outside of the `__dict__`.
+        return rebuild, (cls, args, {**state, "errno": self.errno})
 
 
 def unmergeable(old: Path, why: str) -> ConfigurationError:
