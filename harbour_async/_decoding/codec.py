@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from harbour_async.errors import ConfigurationError, DecodeError
+from harbour_async.settings import is_aware
 
 
 class BeyondDouble(float):
@@ -89,6 +90,8 @@ def refuse_foreign(value: Any) -> None:
         _refuse_lost(part)
         if not isinstance(part, _ENCODABLE):
             raise ConfigurationError(f"{type(part).__name__} has no JSON form")
+        if isinstance(part, datetime) and not is_aware(part):
+            raise ConfigurationError("a datetime must have a time zone")
 
 
 def refuse_lost(value: Any) -> None:

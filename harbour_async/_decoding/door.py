@@ -44,7 +44,8 @@ def from_dict(cls: type[T], data: Any) -> T:
     """Plain JSON values as ``cls``: reads what ``to_dict`` made.
 
     The record has copies: changes to ``data`` do not reach it. ``cls`` and errors are those of
-    `from_json`; values that have no JSON form raise ConfigurationError.
+    `from_json`; values that have no JSON form, and datetimes without a time zone, raise
+    ConfigurationError.
 
     Example: ``from_dict(Page[Webhook], {"items": [{"webhook_id": "w"}], "total": 1})``
     """

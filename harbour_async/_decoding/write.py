@@ -22,6 +22,7 @@ from harbour_async._frames import dropped_frames
 from harbour_async._record import Record, source_of
 from harbour_async.errors import ConfigurationError, DecodeError
 from harbour_async.models import InvalidRecord, Page
+from harbour_async.settings import is_aware
 
 Dates: TypeAlias = Literal["wire", "ms", "iso"]
 _DATES = get_args(Dates)
@@ -125,7 +126,7 @@ def _own(name: str, value: Any, dates: Dates) -> Any:
 
 
 def _spelled(name: str, moment: datetime, dates: Dates) -> int | str:
-    if moment.utcoffset() is None:
+    if not is_aware(moment):
         raise ConfigurationError(f"{name} must have a time zone")
     try:
         naive = moment.astimezone(UTC).replace(tzinfo=None)

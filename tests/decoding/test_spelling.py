@@ -231,6 +231,13 @@ def test_a_bare_event_reads_as_a_page() -> None:
     assert (len(page), page.total) == (1, 1)
 
 
+class NotATime(datetime):
+    """As the NaT of pandas, which raises ValueError."""
+
+    def utcoffset(self) -> timedelta:
+        raise ValueError("NaTType does not support utcoffset")
+
+
 WRONG: list[tuple[Callable[[], Any], type[HarbourError]]] = [
     (lambda: to_json("text"), ConfigurationError),
     (lambda: to_json(b"{}"), ConfigurationError),
@@ -276,6 +283,15 @@ WRONG: list[tuple[Callable[[], Any], type[HarbourError]]] = [
     (lambda: to_json(Page(items=[], total=1, extra={"x": math.nan})), ConfigurationError),
     (lambda: from_dict(Verification, {"verification_id": 1}), DecodeError),
     (lambda: from_dict(Verification, {"verification_id": "a", b"new": 1}), ConfigurationError),
+    (
+        lambda: from_dict(Webhook, {"webhook_id": "w", "created_at": datetime(2023, 1, 1)}),
+        ConfigurationError,
+    ),
+    (
+        lambda: to_json(Verification("a", latest_response={"x": datetime(2023, 1, 1)})),
+        ConfigurationError,
+    ),
+    (lambda: to_json(Webhook("w", created_at=NotATime(2023, 1, 1))), ConfigurationError),
     (lambda: to_json(Verification("a", latest_response={b"x": 1})), ConfigurationError),  # type: ignore[dict-item]
     (lambda: to_json(Verification("a", extra={"x": {math.nan: 1}})), ConfigurationError),
 ]
