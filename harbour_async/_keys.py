@@ -33,7 +33,9 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        return str.__str__(self._value)
+        # Spaces around a header's value are not a part of it (RFC 9110, section 5.5). A server
+        # that sends the key back does so without them, and it would not be redacted.
+        return str.__str__(self._value).strip(" ")
 
     def problem(self) -> str | None:
         """Why it cannot be a key; None if it can. Does not raise: this frame holds the key."""

@@ -171,6 +171,19 @@ async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
         assert spelling not in text
 
 
+@pytest.mark.parametrize("given", [f"{KEY} ", f"  {KEY}", lambda: f" {KEY} "])
+async def test_a_key_with_spaces_around_it_is_kept_out_of_errors(given: Any) -> None:
+    async def echo(request: ReceivedRequest) -> bytes:
+        sent = request.headers["x-api-key"].strip(" ")
+        return answer(401, json.dumps({"message": f"no such key: {sent}"}).encode())
+
+    async with raw_server(echo) as server, session(given, server.url) as harbour:
+        with pytest.raises(APIStatusError) as caught:
+            await harbour.verifications.get("VERIFICATION-1")
+    assert caught.value.message == "no such key: [api key]"
+    assert KEY not in exposed_text(caught.value)
+
+
 async def test_every_key_a_callable_ever_gave_is_kept_out_of_errors() -> None:
     async def echoing(request: ReceivedRequest) -> bytes:
         seen.append(request.headers["x-api-key"])
