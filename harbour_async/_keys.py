@@ -17,8 +17,9 @@ _SHOWN = "[api key]"
 
 _ESCAPE = re.compile(
     r"\\(?:u00([0-9a-fA-F]{2}))?|%([0-9a-fA-F]{2})"
-    r"|&#[xX]0*([0-9a-fA-F]{1,2});|&#0*([0-9]{1,3});"
+    r"|&#[xX]0*([0-9a-fA-F]{1,2});|&#0*([0-9]{1,3});|&(amp|lt|gt|quot|apos);"
 )
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _LIKE_ESCAPES = re.compile(r"[\\%&#;]|u00|u0?$")
 _OVERLAP = 5
 """So many characters of a key can look like the rest of an escape that begins before it."""
@@ -125,7 +126,9 @@ class Keys:
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    of_json, of_url, hexadecimal, decimal = escape.groups()
+    of_json, of_url, hexadecimal, decimal, name = escape.groups()
+    if name:
+        return _NAMED[name]
     digits = of_json or of_url or hexadecimal
     if digits:
         return chr(int(digits, 16))
@@ -139,7 +142,8 @@ def _pattern(secret: Secret) -> re.Pattern[str]:
 
 def _spellings(character: str) -> str:
     code = ord(character)
+    named = "".join(f"|&{name};" for name, meant in _NAMED.items() if meant == character)
     return (
         rf"(?:\\?{re.escape(character)}|\\u(?i:00{code:02x})|%(?i:{code:02x})"
-        rf"|&\#0*{code};|&\#[xX]0*(?i:{code:x});)"
+        rf"|&\#0*{code};|&\#[xX]0*(?i:{code:x});{named})"
     )

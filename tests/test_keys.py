@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 import logging
 import pickle
@@ -226,6 +227,16 @@ def test_a_key_that_reads_like_an_escape_is_redacted() -> None:
     keys = Keys("%41-key\\u0041&#65;")
     keys.check()
     assert keys.redact("<%41-key\\u0041&#65;>") == "<[api key]>"
+
+
+@pytest.mark.parametrize("key", ["one<two>three", 'one"two', "one&two", "one'two"])
+async def test_a_key_in_a_page_of_html_is_redacted(key: str) -> None:
+    for given in (key, lambda: key):
+        keys = Keys(given)
+        keys.check()
+        await keys.ask()
+        for escaped in (html.escape(key), key.replace("'", "&apos;")):
+            assert keys.redact(f"<p>{escaped}</p>") == "<p>[api key]</p>"
 
 
 BREAKING = [
