@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from harbour_async._rows import Rows
-from harbour_async.errors import ConfigurationError, DecodeError, IncompleteListingError
+from harbour_async.errors import DecodeError, IncompleteListingError
 from harbour_async.models import InvalidRecord
 from harbour_async.pagination import Pager
 from tests.pagination.world import Record, World
@@ -55,14 +55,6 @@ async def test_a_function_replaces_or_drops_invalid_records() -> None:
     assert len(items) == 57
     assert (walk.report.invalid, walk.report.yielded) == (4, 57)
     assert walk.report.complete
-
-
-def test_an_async_function_is_refused_at_once() -> None:
-    async def keep(record: InvalidRecord) -> InvalidRecord:
-        return record
-
-    with pytest.raises(ConfigurationError, match="not async"):
-        pager(keep)
 
 
 async def test_a_function_that_raises_ends_the_walk_after_what_stands_before() -> None:
