@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from types import TracebackType
 from typing import Any, Self
 
@@ -144,7 +145,7 @@ class HarbourSession:
         timeout: Timeout | Seconds | Inherit | None = INHERIT,
         retry: Retry | int | Inherit = INHERIT,
         priority: Priority | Inherit = INHERIT,
-    ) -> HarbourSession:
+    ) -> Self:
         """A view of this session, with its connections and budget, and other defaults.
 
         ::
@@ -160,10 +161,9 @@ class HarbourSession:
         caller = self._caller
         if not isinstance(priority, Priority | Inherit):
             raise ConfigurationError(f"priority must be a Priority, not {priority!r}")
-        view = object.__new__(type(self))
+        view = copy(self)  # with what a subclass has added
         view._view_of = self  # a session in use is not abandoned
         view._warned, view._owns_budget = True, False
-        view.budget, view._life = self.budget, self._life
         view._wire_up(
             caller.evolve(
                 timeout=caller.timeout if isinstance(timeout, Inherit) else as_timeout(timeout),

@@ -161,6 +161,17 @@ async def test_a_view_has_defaults_of_its_own_and_the_same_connections_and_budge
         assert server.connections == 1
 
 
+async def test_a_view_has_what_a_subclass_of_the_session_added() -> None:
+    class Tenant(HarbourSession):
+        def __init__(self, name: str) -> None:
+            super().__init__(KEY)
+            self.name = name
+
+    async with Tenant("north") as tenant:
+        view: Tenant = tenant.with_options(timeout=5)
+        assert view.name == "north"
+
+
 async def test_a_views_timeout_bounds_its_calls() -> None:
     async def silence(_: ReceivedRequest) -> None:
         import asyncio
