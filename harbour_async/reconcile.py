@@ -259,12 +259,13 @@ async def _merged(
             if changed := _changed(here[0], there[1], here[1], fingerprints):
                 yield changed
             here, there = await local.take(), await remote.take()
-        if remote.ended and not remote.sure:
-            remote.withheld += len(unsure)
-            unsure.clear()
-        elif remote.ended or remote.report is None:
+        if remote.ended or remote.report is None:
+            # Keys ascend, so an invalid record that comes later is none of these.
             for extra in unsure:
-                yield extra
+                if remote.sure:
+                    yield extra
+                else:
+                    remote.withheld += 1
             unsure.clear()
     remote.raise_if_unsure()
 

@@ -477,7 +477,8 @@ async def test_an_invalid_record_is_present_by_its_id(
     assert kinds == {(Missing, "c"), (Extra, "d")}
 
 
-@pytest.mark.parametrize(("remote", "ordered"), [(walked, False), (walked, True), (list, False)])
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("remote", [walked, list])
 async def test_an_invalid_record_without_an_id_withholds_the_extras(
     remote: Callable[..., Any], ordered: bool
 ) -> None:
