@@ -149,8 +149,11 @@ class Remote(Side):
     @property
     def report(self) -> PagingReport | None:
         """The report of the listing; None if the source is not a Pager."""
-        report = getattr(self._source, "report", None)
-        return report if isinstance(report, PagingReport) else None
+        if not isinstance(getattr(self._source, "report", None), PagingReport):
+            return None
+        # Of this walk: the pager's own report is that of the walk begun last.
+        report: PagingReport = getattr(self._items, "_walk", self._source).report
+        return report
 
     @property
     def sure(self) -> bool:

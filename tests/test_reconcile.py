@@ -509,6 +509,15 @@ async def test_with_a_key_function_an_invalid_record_withholds_the_extras() -> N
         await found(walked(records), [("a", None), ("b", None)], **options)
 
 
+async def test_two_comparisons_with_one_pager_have_a_proof_each() -> None:
+    pager = walked([Verification("a")])
+    first, second = (reconcile(pager, [("b", 1)], **BY_ID) for _ in range(2))
+    kinds = {(Missing, "a"), (Extra, "b")}
+    one = await anext(first)
+    assert {(type(d), d.key) async for d in second} == kinds
+    assert {(type(d), d.key) for d in [one, *[d async for d in first]]} == kinds
+
+
 def test_a_resumed_listing_is_refused(harbour: HarbourSession) -> None:
     token = harbour.verifications.list().resume_token
     with pytest.raises(ConfigurationError, match="resume token"):
