@@ -53,6 +53,17 @@ async def test_a_listing_is_walked_newest_first(harbour: HarbourSession, sandbox
     assert report.complete
 
 
+async def test_each_walk_of_a_pager_has_the_whole_timeout(
+    harbour: HarbourSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pager = harbour.verifications.list(timeout=300)
+    assert await pager.count() == len(await pager.to_list()) == 230
+    loop = asyncio.get_running_loop()
+    then = loop.time
+    monkeypatch.setattr(loop, "time", lambda: then() + 600)
+    assert await pager.count() == len(await pager.to_list()) == 230
+
+
 async def test_a_listing_in_ascending_order_is_walked_oldest_first(
     harbour: HarbourSession, sandbox: Sandbox
 ) -> None:

@@ -2,7 +2,8 @@
 
 from harbour_async._report import PagingReport
 from harbour_async.pagination._batch import OnInvalid
+from harbour_async.pagination._prefetch import Fetch
 from harbour_async.pagination._walk import Source
 from harbour_async.pagination.pager import Pager
 
-__all__ = ["OnInvalid", "Pager", "PagingReport", "Source"]
+__all__ = ["Fetch", "OnInvalid", "Pager", "PagingReport", "Source"]

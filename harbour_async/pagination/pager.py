@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from types import TracebackType
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from weakref import WeakSet
 
 from harbour_async._callbacks import check_function
@@ -55,6 +55,7 @@ class Pager(Generic[T]):
         one, at least once. With ``resume`` the walk begins where its token stands.
     lookback: microseconds to go back before the key of ``resume``.
     source: where the records come from, for exports and errors.
+    begin: makes the ``fetch`` of each walk, where that has a state, like a deadline.
 
     Raises ConfigurationError at once for arguments that cannot be used.
     """
@@ -74,6 +75,7 @@ class Pager(Generic[T]):
         since: int | None = None,
         lookback: int = 0,
         source: Source | None = None,
+        begin: Callable[[], Fetch[T]] | None = None,
     ) -> None:
         _check("page_size", page_size, LARGEST)
         _check("concurrency", concurrency)
@@ -86,7 +88,7 @@ class Pager(Generic[T]):
             raise ConfigurationError(f"order must be 'field ASC' or 'field DESC', not {order!r}")
         if on_invalid not in ("raise", "keep"):
             check_function("on_invalid", on_invalid, '"raise", "keep" or a function')
-        self._fetch = fetch
+        self._fetching = begin or (lambda: fetch)
         self._complete = complete
         self._since = since
         self._lookback = lookback
@@ -132,7 +134,7 @@ class Pager(Generic[T]):
 
     async def count(self) -> int:
         """How many records the server says the listing has now; one small request."""
-        return (await self._fetch(1, 1)).total
+        return (await self._fetching()(1, 1)).total
 
     @property
     def resume_token(self) -> str:
@@ -143,7 +145,7 @@ class Pager(Generic[T]):
         nothing, and after a lost proof, the walk goes on at the same position in the list, and
         records that have moved there may be yielded again.
         """
-        return (self._walk or Walk(self._fetch, self._plan(), self._options)).token
+        return (self._walk or Walk(self._fetching(), self._plan(), self._options)).token
 
     @property
     def sound(self) -> bool:
@@ -230,7 +232,7 @@ class Pager(Generic[T]):
         return other
 
     def _begin(self) -> Walk[T]:
-        self._walk = Walk(self._fetch, self._plan(), self._options)
+        self._walk = Walk(self._fetching(), self._plan(), self._options)
         self._walks.add(self._walk)
         return self._walk
 

@@ -19,7 +19,7 @@ from harbour_async.errors import (
     PermissionDeniedError,
 )
 from harbour_async.models import InvalidRecord, Page
-from harbour_async.pagination import Pager, Source
+from harbour_async.pagination import Fetch, Pager, Source
 from harbour_async.settings import Inherit, Priority, Seconds
 
 MAX_PAGE_SIZE = 100
@@ -176,28 +176,32 @@ class Resource:
         pattern: str | None = None,
         **walk: Any,
     ) -> Pager[Any]:
-        """A pager over a listing; ``timeout`` counts from the walk's first request.
+        """A pager over a listing; ``timeout`` counts from each walk's first request.
 
         ``key`` is the moment that the listing is ordered by; ``pattern`` is for a path with an id.
         """
         caller = self._caller
         limit = time_limit(timeout)
         lane = caller.lane(priority, Priority.BULK)
-        deadline: float | None = None
         pairs = [*params.items(), *extra("extra_query", extra_query, own=True)]
         filters = query(pairs)
         read = partial(_rows, partial(decode_rows, record, key=key, keep_invalid=True))
 
-        async def fetch(number: int, size: int) -> Rows[Any]:
-            nonlocal deadline
-            if limit is not None and deadline is None:
-                deadline = caller.deadline(limit)
-            request = _page_request(path, filters, number, size, pattern)
-            return await caller.call(request, read, priority=lane, deadline=deadline)
+        def begin() -> Fetch[Any]:
+            deadline: float | None = None
+
+            async def fetch(number: int, size: int) -> Rows[Any]:
+                nonlocal deadline
+                if limit is not None and deadline is None:
+                    deadline = caller.deadline(limit)
+                request = _page_request(path, filters, number, size, pattern)
+                return await caller.call(request, read, priority=lane, deadline=deadline)
+
+            return fetch
 
         listing = repr((path, sorted(pairs), key))
         source = Source(record, caller.budget, Request("GET", path).info)
-        return Pager(fetch, listing=listing, order=order, source=source, **walk)
+        return Pager(begin(), listing=listing, order=order, source=source, begin=begin, **walk)
 
 
 def _body_read_by(decode: Callable[[bytes], T]) -> Callable[[Call], T]:
