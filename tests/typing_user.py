@@ -25,6 +25,7 @@ from harbour_async import (
     to_dict,
     to_json,
 )
+from harbour_async.reconcile import Differences, reconcile
 
 
 async def program() -> None:
@@ -69,6 +70,13 @@ async def program() -> None:
         assert_type(await harbour.webhooks.update("wb", event_types=[]), WebhookReceipt)
         assert_type(harbour.webhooks.events("wb"), Pager[WebhookEvent])
         assert_type(await harbour.webhooks.event("wb", "ev"), WebhookEvent)
+        differences = reconcile(
+            harbour.verifications.list(),
+            [{"id": "V"}],
+            key=(None, lambda row: row["id"]),
+            fingerprint=lambda _: None,
+        )
+        assert_type(differences, Differences[Verification, dict[str, str]])
         assert_type(to_dict(one), dict[str, Any])
         assert_type(to_json(one), bytes)
         try:

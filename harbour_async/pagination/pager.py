@@ -182,20 +182,23 @@ class Pager(Generic[T]):
         order = self._options.order or "unknown order"
         return f"<Pager of {of}, {order}: {report.yielded} yielded, {state}>"
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError("a Pager is asynchronous: use `async for record in pager`")
+    if not TYPE_CHECKING:
+        # For a checker they would make it an iterable of Never, and hide the mistakes.
 
-    def __await__(self) -> NoReturn:
-        raise TypeError("a Pager is iterated: use `async for`, or `await pager.to_list()`")
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a Pager is asynchronous: use `async for record in pager`")
 
-    def __len__(self) -> NoReturn:
-        raise TypeError("the length takes a request: use `await pager.count()`")
+        def __await__(self) -> NoReturn:
+            raise TypeError("a Pager is iterated: use `async for`, or `await pager.to_list()`")
+
+        def __len__(self) -> NoReturn:
+            raise TypeError("the length takes a request: use `await pager.count()`")
+
+        def __getitem__(self, index: object) -> NoReturn:
+            raise TypeError("a Pager has no index: use `await pager.first()` or `to_list()`")
 
     def __bool__(self) -> bool:
         return True  # else `if pager` would ask for the length
-
-    def __getitem__(self, index: object) -> NoReturn:
-        raise TypeError("a Pager has no index: use `await pager.first()` or `to_list()`")
 
     @property
     def _identity(self) -> str:
