@@ -175,6 +175,17 @@ def test_leaving_the_loop_stops_its_requests(eager: bool) -> None:
 
 
 @virtual_time
+async def test_a_reader_goes_on_where_another_one_stops_the_requests() -> None:
+    async with serving(verifications=2, latency=0.05) as (harbour, sandbox):
+        iterator = aiter(harbour.verifications.get_many(sandbox.verification_ids()))
+        waiting = asyncio.create_task(anext(iterator))
+        while not sandbox.arrivals:
+            await asyncio.sleep(0)
+        await iterator.aclose()
+        found = {(await waiting).verification_id, *[v.verification_id async for v in iterator]}
+        assert found == set(sandbox.verification_ids())
+
+
 async def test_a_reader_that_gives_up_again_and_again_reaches_the_end_of_the_listing() -> None:
     api = FakeApi()
     ids = [*api.insert(4000)[:50], "gone"]  # listed last

@@ -60,10 +60,22 @@ class Prefetcher(Generic[T]):
         answer.set_result(fetched)
         self._queue.appendleft((fetched.window, answer))
 
-    async def receive(self) -> Fetched[T]:
-        """The answer at the head of the queue; raises what fetching it raised."""
+    async def receive(self) -> Fetched[T] | None:
+        """The answer at the head of the queue; raises what fetching it raised.
+
+        None if another task has dropped it meanwhile, because it closed the walk.
+        """
         _, answer = self._queue[0]
-        fetched = await answer
+        try:
+            fetched = await answer
+        except asyncio.CancelledError:
+            # This task gets it, too, if only the request was cancelled.
+            task = asyncio.current_task()
+            if self._queue or (task and task.cancelling()):
+                raise
+            return None
+        if not self._queue:
+            return None
         self._queue.popleft()
         return fetched
 

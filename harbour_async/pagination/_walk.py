@@ -110,7 +110,9 @@ class Walk(Generic[T]):
         try:
             while self._goes_on():
                 self._send()
-                self._accept(await self._prefetcher.receive())
+                fetched = await self._prefetcher.receive()
+                if fetched:
+                    self._accept(fetched)
                 if self.batch.left:
                     self._send()
                     return True

@@ -191,6 +191,8 @@ class _Singles:
             self._tasks[asyncio.ensure_future(self._ask(each))] = each
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         task = done.pop()
+        if task not in self._tasks:  # another reader has stopped the requests
+            return await self.next(ids)
         asked = self._tasks.pop(task)
         try:
             return asked, task.result()
