@@ -16,7 +16,8 @@ class Response:
     """What ``session.request`` returns: a success, as it came.
 
     status: the HTTP status, 2xx (or 404, see ``HarbourSession.request``).
-    headers: a plain dict, names as they came.
+    headers: a plain dict. Well-known names have their usual letter case, others that in which they
+        came; of a name that came more than once it has the last value.
     body: the decompressed bytes.
     request_id: ``X-Request-ID``, or None.
     attempts: how often the request was sent.
