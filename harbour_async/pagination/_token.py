@@ -28,7 +28,9 @@ def unpack(token: str, listing: str, order: str | None) -> dict[str, Any]:
     """The state packed; ConfigurationError if the token is damaged or another listing's."""
     _, digest, packed_order, state = _open(token)
     if digest != _digest(listing):
-        raise ConfigurationError("resume: this token belongs to another listing or other filters")
+        raise ConfigurationError(
+            "resume: this token belongs to another listing, other filters or another order"
+        )
     if packed_order != order:
         raise ConfigurationError(
             f"resume: this token belongs to a walk ordered by {packed_order}, not by {order}"
