@@ -107,8 +107,8 @@ def reconcile(
     function given as ``on_invalid`` replaced or dropped it, or if ``key`` is a function for the
     remote side. Then IncompleteListingError is raised in place of the extras.
 
-    remote: a Pager, or any iterable. A filtered Pager is compared inside its filter only: ``local``
-        must then be filtered in the same way.
+    remote: a Pager of a listing (not of changes), or any iterable. A filtered Pager is compared
+        inside its filter only: ``local`` must then be filtered in the same way.
     local: an iterable of your own records as of one moment: a list, or one query. Its first item is
         taken before the first remote request is sent, so that a record that is created later is
         never an Extra. A list, set or dict is copied at that moment.
@@ -141,6 +141,10 @@ def reconcile(
     if getattr(remote, "resumed", False):
         raise ConfigurationError(
             "remote goes on from a resume token: records before it would be taken for extras"
+        )
+    if getattr(remote, "of_changes", False):
+        raise ConfigurationError(
+            "remote gives changes only: records that did not change would be taken for extras"
         )
     here = Side(local, local_key, ordered=ordered)
     there = Remote(remote, remote_key, ordered=ordered, local=here)

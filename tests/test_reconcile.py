@@ -524,6 +524,11 @@ def test_a_resumed_listing_is_refused(harbour: HarbourSession) -> None:
         reconcile(harbour.verifications.list(resume=token), [], fingerprint=status)
 
 
+def test_a_listing_of_changes_is_refused(harbour: HarbourSession) -> None:
+    with pytest.raises(ConfigurationError, match="changes only"):
+        reconcile(harbour.verifications.changes(datetime.now(UTC)), [], fingerprint=status)
+
+
 # --- its iterator ---------------------------------------------------------------------------------
 
 

@@ -158,6 +158,11 @@ class Pager(Generic[T]):
         return self._start is not None
 
     @property
+    def of_changes(self) -> bool:
+        """Whether it gives only what was updated since a moment."""
+        return self._since is not None
+
+    @property
     def report(self) -> PagingReport:
         """The account of the walk so far."""
         return self._walk.report if self._walk else PagingReport()
