@@ -131,7 +131,8 @@ class Verifications(Resource):
 
         since: an aware datetime.
         resume: a ``resume_token`` of an earlier walk of changes with the same filters.
-        lookback: how far to go back before ``resume``; a timedelta of zero or more.
+        lookback: how far to go back before ``resume``; a timedelta of zero or more. Only for the
+            token of a walk that reached its end: that of another may stand before its own lookback.
         search, metadata, page_size, max_items, concurrency, on_invalid, extra_query: see ``list``.
         timeout: seconds for the whole walk; None for no bound.
 
