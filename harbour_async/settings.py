@@ -230,7 +230,8 @@ def _context_or_none(instance: object, attribute: Attribute[Any], value: object)
 
 
 def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | set | frozenset) else value
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+    return tuple(value) if several else value
 
 
 @frozen(init=False)

@@ -108,6 +108,7 @@ def test_a_network_that_cannot_work_is_refused(settings: dict[str, Any]) -> None
 
 def test_hosts_may_be_given_as_a_list() -> None:
     assert Network(insecure_hosts=["sandbox"]).insecure_hosts == ("sandbox",)
+    assert Network(insecure_hosts=iter({"sandbox": 1})).insecure_hosts == ("sandbox",)
 
 
 def test_a_proxys_password_is_in_no_repr_and_no_error() -> None:
