@@ -228,10 +228,14 @@ class Pager(Generic[T]):
         return other
 
     def _keeping(self) -> Pager[Any]:
-        """The same pager; what breaks a rule stays in its place, where it would end the walk."""
-        if self._options.on_invalid != "raise":
-            return self
-        return self._with(self._options._replace(on_invalid="keep"))
+        """The same listing; what breaks a rule stays in its place, where it would end the walk.
+
+        Always another pager: the report and token of this one may be those of another walk.
+        """
+        options = self._options
+        return self._with(
+            options._replace(on_invalid="keep") if options.on_invalid == "raise" else options
+        )
 
     def _with(self, options: WalkOptions) -> Pager[Any]:
         other = copy(self)

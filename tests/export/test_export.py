@@ -298,6 +298,18 @@ async def test_a_listing_that_would_raise_keeps_its_invalid_records_in_an_export
     assert (report.rows, report.invalid, report.complete) == (29, 1, True)
 
 
+@pytest.mark.parametrize("on_invalid", ["raise", "keep"])
+async def test_another_walk_of_the_pager_does_not_get_into_its_export(
+    tmp_path: Path, on_invalid: str
+) -> None:
+    pager = listing([record(n) for n in range(250)], on_invalid=on_invalid)
+    begun: list[Any] = []
+    report = await export(
+        pager, tmp_path / "v.csv", on_progress=lambda _: begun.append(aiter(pager))
+    )
+    assert (report.rows, report.yielded, report.complete) == (250, 250, True)
+
+
 async def test_the_next_export_without_invalid_records_removes_that_file(tmp_path: Path) -> None:
     await export(with_invalid(), tmp_path / "v.csv")
     assert "v.csv.invalid.jsonl" in names(tmp_path)
