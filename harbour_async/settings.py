@@ -135,7 +135,8 @@ class Retry:
     """How often a request is sent, and how long to wait in between.
 
     Before attempt n+1 the session waits a random time between 0 and
-    ``min(max_delay, base_delay * 2**(n-1))`` seconds, and never less than ``Retry-After``.
+    ``min(max_delay, base_delay * 2**(n-1))`` seconds, and never less than ``Retry-After``. After a
+    429 without one it waits all of that time.
 
     ::
 
