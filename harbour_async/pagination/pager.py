@@ -38,7 +38,8 @@ class Pager(Generic[T]):
 
     Each iteration is a new walk; ``report`` and ``resume_token`` speak of the one begun last.
     Leaving the loop stops prefetching at once; ``async with pager:`` also waits until that is done.
-    Tasks that share one ``aiter(pager)`` share its records: each goes to one of them.
+    Tasks that share one ``aiter(pager)`` share its records: each goes to one of them, and closing it
+    ends it for all of them.
     An error of ``fetch`` ends the walk; if it is a HarbourError, it has the ``resume_token``.
 
     fetch: answers a page (from 1) and a size (1 to 100) with ``Rows``.
