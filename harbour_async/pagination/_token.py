@@ -17,6 +17,15 @@ from harbour_async.errors import ConfigurationError
 
 VERSION = 1
 
+_STATE: dict[str, Any] = {
+    "key": int | None,
+    "ties": list,
+    "at": int,
+    "assumed": str | None,
+    "scan": bool,
+    "last": str | None,
+}
+
 
 def pack(listing: str, order: str | None, state: dict[str, Any]) -> str:
     body = json.dumps([VERSION, _digest(listing), order, state], separators=(",", ":"))
@@ -49,7 +58,17 @@ def _open(token: str) -> list[Any]:
         raise damaged from None
     if not isinstance(body, list) or body[:1] != [VERSION]:
         raise ConfigurationError("resume: this token is of another version of the library")
+    if len(body) != 4 or not _is_state(body[3]):
+        raise damaged
     return body
+
+
+def _is_state(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(isinstance(part, _STATE.get(name, object)) for name, part in value.items())
+        and all(isinstance(each, str) for each in value.get("ties", ()))
+    )
 
 
 def _check(data: bytes) -> bytes:

@@ -38,7 +38,7 @@ class Pager(Generic[T]):
 
     Each iteration is a new walk; ``report`` and ``resume_token`` speak of the one begun last.
     Leaving the loop stops prefetching at once; ``async with pager:`` also waits until that is done.
-    Tasks that share one ``aiter(pager)`` share its records: each goes to one of them, and closing it
+    Tasks that share one ``aiter(pager)`` share its records: each goes to one of them. Closing it
     ends it for all of them.
     An error of ``fetch`` ends the walk; if it is a HarbourError, it has the ``resume_token``.
 
@@ -104,7 +104,6 @@ class Pager(Generic[T]):
             source=source,
         )
         self._start = None if resume is None else _token.unpack(resume, listing, order)
-        self._plan()  # so that a token that cannot be used is refused here, and not in the loop
         self._walk: Walk[T] | None = None
         self._walks: WeakSet[Walk[T]] = WeakSet()
 
@@ -225,7 +224,6 @@ class Pager(Generic[T]):
         other = self._with(options)
         other._start = _token.unpack(token, options.listing, options.order)
         other._lookback = 0
-        other._plan()
         return other
 
     def _keeping(self) -> Pager[Any]:
@@ -251,28 +249,25 @@ class Pager(Generic[T]):
 
     def _plan(self) -> Plan:
         size, state = self._options.page_size, self._start or {}
-        try:
-            cursor = Cursor(state.get("key"), dict.fromkeys(state.get("ties", ())))
-            reason = self._unprovable(self._options.order)
-            if state.get("scan") and not reason:
-                reason = "an earlier part of this walk could not be proved"
-            if reason:
-                at, last = state.get("at", 0), state.get("last")
-                by_creation = (self._options.order or "").startswith("created_at ")
-                return Scan(size, reason, at=at, last=last, start=cursor, ordered=by_creation)
-            place, assumed = state.get("at", 0), state.get("assumed")
-            if self._since is None:
-                # A listing: each id once, in the order of creation.
-                return Overlap(size, cursor, place, assumed=assumed)
-            # Changes: an id may come again, under a later key ("Changes" in docs/completeness.md).
-            if cursor.key is None:
-                return Overlap(size, Cursor(self._since), identity=version)
-            # Going back before the token meets again what was given at its key.
-            known = cursor if self._lookback else None
-            begin = Cursor(cursor.key - self._lookback) if self._lookback else cursor
-            return Overlap(size, begin, place, known=known, identity=version, assumed=assumed)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigurationError("resume: this token is damaged") from error
+        cursor = Cursor(state.get("key"), dict.fromkeys(state.get("ties", ())))
+        reason = self._unprovable(self._options.order)
+        if state.get("scan") and not reason:
+            reason = "an earlier part of this walk could not be proved"
+        if reason:
+            at, last = state.get("at", 0), state.get("last")
+            by_creation = (self._options.order or "").startswith("created_at ")
+            return Scan(size, reason, at=at, last=last, start=cursor, ordered=by_creation)
+        place, assumed = state.get("at", 0), state.get("assumed")
+        if self._since is None:
+            # A listing: each id once, in the order of creation.
+            return Overlap(size, cursor, place, assumed=assumed)
+        # Changes: an id may come again, under a later key ("Changes" in docs/completeness.md).
+        if cursor.key is None:
+            return Overlap(size, Cursor(self._since), identity=version)
+        # Going back before the token meets again what was given at its key.
+        known = cursor if self._lookback else None
+        begin = Cursor(cursor.key - self._lookback) if self._lookback else cursor
+        return Overlap(size, begin, place, known=known, identity=version, assumed=assumed)
 
     def _unprovable(self, order: str | None) -> str | None:
         """Why nothing can be proved, or None (docs/completeness.md, "What is not promised")."""

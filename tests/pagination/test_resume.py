@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from math import log2
 from random import Random
+from typing import Any
 
 import pytest
 
 from harbour_async.errors import ConfigurationError, IncompleteListingError
-from harbour_async.pagination import Pager
+from harbour_async.pagination import Pager, _token
 from tests.pagination.world import Record, World
 
 ORDERS = ["created_at DESC", "created_at ASC"]
@@ -120,6 +121,16 @@ def test_a_damaged_token_is_refused() -> None:
         for damaged in (token[:i], token[:i] + other + token[i + 1 :]):
             with pytest.raises(ConfigurationError, match="resume"):
                 pager(made, resume=damaged)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"key": "x"}, {"key": [1]}, {"at": "a"}, {"at": None}, {"ties": 5}, {"ties": [[]]}, [], None],
+)
+def test_a_token_that_holds_something_else_is_refused(state: Any) -> None:
+    token = _token.pack("records?a=1", ORDERS[0], state)
+    with pytest.raises(ConfigurationError, match="damaged"):
+        pager(world(ORDERS[0], 50), resume=token)
 
 
 async def test_a_token_goes_on_with_another_page_size() -> None:
