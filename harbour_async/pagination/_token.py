@@ -17,6 +17,10 @@ from harbour_async.errors import ConfigurationError
 
 VERSION = 1
 
+LARGEST = 1 << 26
+"""Bytes of JSON: the ids of more than a million records with one key. Forged tokens could ask for
+any amount of memory."""
+
 _STATE: dict[str, Any] = {
     "key": int | None,
     "ties": list,
@@ -53,8 +57,12 @@ def _open(token: str) -> list[Any]:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         if data[:8] != _check(data[8:]):
             raise damaged
-        body = json.loads(zlib.decompress(data[8:]))
-    except (TypeError, ValueError, binascii.Error, zlib.error):
+        inflating = zlib.decompressobj()
+        text = inflating.decompress(data[8:], LARGEST)
+        if not inflating.eof:
+            raise damaged
+        body = json.loads(text)
+    except (TypeError, ValueError, RecursionError, binascii.Error, zlib.error):
         raise damaged from None
     if not isinstance(body, list) or body[:1] != [VERSION]:
         raise ConfigurationError("resume: this token is of another version of the library")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from math import log2
 from random import Random
 from typing import Any
@@ -129,6 +131,14 @@ def test_a_damaged_token_is_refused() -> None:
 )
 def test_a_token_that_holds_something_else_is_refused(state: Any) -> None:
     token = _token.pack("records?a=1", ORDERS[0], state)
+    with pytest.raises(ConfigurationError, match="damaged"):
+        pager(world(ORDERS[0], 50), resume=token)
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b" " * _token.LARGEST + b"[1]"])
+def test_a_token_that_would_exhaust_the_stack_or_the_memory_is_refused(text: bytes) -> None:
+    data = zlib.compress(text)
+    token = base64.urlsafe_b64encode(_token._check(data) + data).decode()
     with pytest.raises(ConfigurationError, match="damaged"):
         pager(world(ORDERS[0], 50), resume=token)
 
