@@ -112,7 +112,15 @@ class Columns:
 
 
 def _enum(column: Column, raw: bytes) -> str:
-    value: str = decode_any(raw)
+    return _member(column, decode_any(raw))
+
+
+def _list(column: Column, raw: bytes) -> list[str]:
+    values: list[str] = decode_any(raw)
+    return values if column.members is None else [_member(column, value) for value in values]
+
+
+def _member(column: Column, value: str) -> str:
     assert column.members is not None
     # As in records: a known value in any letter case, anything else as it is.
     return value.lower() if value.lower() in column.members.__members__.values() else value
@@ -124,7 +132,7 @@ _READERS: dict[ColumnKind, Callable[[Column, bytes], Any]] = {
     ColumnKind.FLAG: lambda _, raw: raw == b"true",
     ColumnKind.MOMENT: lambda _, raw: rules.moment(decode_any(raw)),
     ColumnKind.PAYLOAD: lambda _, raw: raw.decode(),
-    ColumnKind.LIST: lambda _, raw: decode_any(raw),
+    ColumnKind.LIST: _list,
 }
 
 
@@ -167,15 +175,21 @@ def _checked(what: str, given: Iterable[str], names: Sequence[str]) -> list[str]
 
 
 def _column(name: str, hint: Any) -> Column:
-    parts = get_args(hint) or (hint,)
-    for part in parts:
-        if isinstance(part, type) and issubclass(part, StrEnum):
-            return Column(name, ColumnKind.ENUM, part)
+    parts, members = (hint, *get_args(hint)), _members(hint)
+    origins = {get_origin(part) for part in parts}
+    if list in origins:
+        return Column(name, ColumnKind.LIST, members)
+    if members:
+        return Column(name, ColumnKind.ENUM, members)
     if bool in parts:
         return Column(name, ColumnKind.FLAG)
     if datetime in parts:
         return Column(name, ColumnKind.MOMENT)
-    origins = {get_origin(part) for part in (hint, *parts)}
-    if dict in origins:
-        return Column(name, ColumnKind.PAYLOAD)
-    return Column(name, ColumnKind.LIST if list in origins else ColumnKind.TEXT)
+    return Column(name, ColumnKind.PAYLOAD if dict in origins else ColumnKind.TEXT)
+
+
+def _members(hint: Any) -> type[StrEnum] | None:
+    """The enum in a type, at any depth."""
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint
+    return next(filter(None, map(_members, get_args(hint))), None)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import polars
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from harbour_async import ConfigurationError, IncompleteListingError
-from harbour_async.export import batches, to_arrow
+from harbour_async.export import batches, export, to_arrow
 from tests.export.support import listing, record, served
 
 RECORDS = [record(n, status="Completed", latest_response={"n": n}, new=n) for n in range(1100)]
@@ -47,6 +49,24 @@ async def test_webhooks_have_lists() -> None:
         table = await to_arrow(harbour.webhooks.list())
     assert table.schema.field("event_types").type == pa.list_(pa.string())
     assert table.num_rows == 2
+
+
+async def test_known_event_types_are_in_lower_case() -> None:
+    types = ["VERIFICATION", "Agreement.Viewed", "Other"]
+    hook = {"webhook_id": "w", "created_at": 1685038116000, "event_types": types}
+    async with served(0) as (sandbox, harbour):
+        sandbox.fail(200, body={"items": [hook], "total": 1, "page": 1, "size": 50, "pages": 1})
+        table = await to_arrow(harbour.webhooks.list())
+    assert table["event_types"].to_pylist() == [["verification", "agreement.viewed", "Other"]]
+
+
+async def test_events_as_the_guide_shows_them_have_no_id_in_parquet(tmp_path: Path) -> None:
+    event = {"webhook_id": "w", "event_datetime": "2023-05-04T21:33:03.023949"}
+    async with served(0) as (sandbox, harbour):
+        sandbox.fail(200, body={"items": [event], "total": 1, "page": 1, "size": 50, "pages": 1})
+        await export(harbour.webhooks.events("w"), tmp_path / "e.parquet")
+    (row,) = pyarrow.parquet.read_table(tmp_path / "e.parquet").to_pylist()
+    assert (row["webhook_id"], row["event_id"]) == ("w", None)
 
 
 async def test_polars_and_duckdb_read_the_table() -> None:
