@@ -32,6 +32,16 @@ def invalid_line(record: InvalidRecord, columns: Columns) -> bytes:
     )
 
 
+def id_of(line: bytes) -> str | bytes:
+    """The id in such a line; the line itself if it has none."""
+    try:
+        fields = decode_any(line)
+    except DecodeError:  # changed by hand
+        return line
+    own_id = fields.get("id") if isinstance(fields, dict) else None
+    return own_id if isinstance(own_id, str) else line
+
+
 def _plain(raw: bytes) -> Any:
     try:
         return decode_any(raw)

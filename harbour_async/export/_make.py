@@ -14,6 +14,7 @@ from attrs import frozen
 from harbour_async.export import _disk
 from harbour_async.export._columns import Columns
 from harbour_async.export._csv import CsvWriter
+from harbour_async.export._invalid import id_of
 from harbour_async.export._jsonl import JsonlWriter, Keep
 from harbour_async.export._merge import Versions
 from harbour_async.export._spool import Spool
@@ -85,6 +86,42 @@ async def _written(spool: Spool, columns: Columns, *, merge: Path | None, dedupe
     finally:
         writer.abandon()
     return writer.rows
+
+
+def make_invalid(spool: Spool, columns: Columns, *, merge: bool) -> int:
+    """Make the file of invalid records, if there are any, and return how many.
+
+    merge: those of earlier runs stay, except those that came again, valid or not.
+    """
+    files = spool.files
+    if not spool.state.invalid and not (merge and files.invalid.exists()):
+        _disk.remove(files.invalid)  # of an earlier export
+        return 0
+    writer = JsonlWriter(files.partial, columns)
+    try:
+        if merge and files.invalid.exists():
+            writer.write(_still_invalid(spool, columns))
+        # The spool stays until the checkpoint is gone, so this can be done again after a crash.
+        for lines in spool.invalid_chunks():
+            writer.write(lines)
+        writer.close()
+        _disk.replace(files.partial, files.invalid)
+    finally:
+        writer.abandon()
+    if not writer.rows:
+        _disk.remove(files.invalid)
+    return writer.rows
+
+
+def _still_invalid(spool: Spool, columns: Columns) -> list[bytes]:
+    """The invalid records of earlier runs that this one has not read again."""
+    again: set[str | bytes] = {
+        columns.version(line)[0] for lines in spool.chunks() for line in lines
+    }
+    again |= {id_of(line) for lines in spool.invalid_chunks() for line in lines}
+    with _disk.reading(spool.files.invalid) as file:
+        before = [line.rstrip(b"\n") for line in file]
+    return [line for line in before if id_of(line) not in again]
 
 
 async def _sha256(path: Path) -> str:

@@ -19,7 +19,8 @@ class ExportReport:
     format: "jsonl", "csv" or "parquet".
     rows: how many rows are in the file.
     yielded: how many records came from the listing, invalid ones included.
-    invalid: how many of them broke the guide's rules; they are in ``invalid_path``.
+    invalid: how many broke the guide's rules; they are in ``invalid_path``. With ``--since last``
+        those of earlier runs count too, until they come again.
     complete: whether the listing was proved complete; ``reason`` says why not.
     unproved: whether a proof was attempted and failed.
     runs: how many runs the export took.

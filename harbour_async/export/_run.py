@@ -22,7 +22,7 @@ from harbour_async.export._columns import Columns, choose
 from harbour_async.export._files import Files, files_at, format_of
 from harbour_async.export._limit import SentLately
 from harbour_async.export._listing import Facts, Listing, facts, keeping
-from harbour_async.export._make import Made, make, writer_of
+from harbour_async.export._make import Made, make, make_invalid, writer_of
 from harbour_async.export._report import ExportReport
 from harbour_async.export._spool import Spool, open_spool, resumed
 from harbour_async.export._stdout import to_stdout
@@ -189,18 +189,12 @@ class Job:
 
     async def _finish(self, spool: Spool) -> ExportReport:
         made = await make(spool, self.columns, merge=self.merge, dedupe=self.dedupe)
-        self._place_invalid(spool)
+        invalid = make_invalid(spool, self.columns, merge=self.merge is not None)
         self.stands(spool.state)
         self.files.discard()
-        return self._report(spool.state, made)
+        return self._report(spool.state, made, invalid)
 
-    def _place_invalid(self, spool: Spool) -> None:
-        if not spool.state.invalid:
-            _disk.remove(self.files.invalid)  # of an earlier export
-        elif self.files.invalid_spool.exists():
-            _disk.replace(self.files.invalid_spool, self.files.invalid)
-
-    def _report(self, state: Checkpoint, made: Made) -> ExportReport:
+    def _report(self, state: Checkpoint, made: Made, invalid: int) -> ExportReport:
         report = state.report
         if state.unproved:
             _logging.warn("%s is not proved complete: %s", self.files.target, report.reason)
@@ -209,8 +203,8 @@ class Job:
             format=self.asked.format,
             rows=made.rows,
             yielded=report.yielded,
-            invalid=state.invalid,
-            invalid_path=self.files.invalid if state.invalid else None,
+            invalid=invalid,
+            invalid_path=self.files.invalid if invalid else None,
             complete=report.complete,
             reason=report.reason,
             unproved=state.unproved,

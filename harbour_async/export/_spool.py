@@ -73,15 +73,22 @@ class Spool:
 
     def chunks(self) -> Iterator[list[bytes]]:
         """The lines that count, without their line breaks."""
-        with _disk.reading(self.files.spool) as file:
-            left = self.state.offset
-            while left and (lines := list(islice(file, CHUNK))):
-                left -= sum(map(len, lines))
-                yield [line.rstrip(b"\n") for line in lines]
+        return _chunks(self.files.spool, self.state.offset)
+
+    def invalid_chunks(self) -> Iterator[list[bytes]]:
+        """The same of the invalid records."""
+        return _chunks(self.files.invalid_spool, self.state.invalid_offset)
 
     def close(self) -> None:
         os.close(self._fd)
         os.close(self._invalid_fd)
+
+
+def _chunks(path: Path, left: int) -> Iterator[list[bytes]]:
+    with _disk.reading(path) as file:
+        while left and (lines := list(islice(file, CHUNK))):
+            left -= sum(map(len, lines))
+            yield [line.rstrip(b"\n") for line in lines]
 
 
 def resumed(files: Files, asked: Asked) -> Checkpoint | None:

@@ -149,6 +149,47 @@ def stop_at(target: Path) -> Callable[[Path, Path], None]:
     return replace
 
 
+@pytest.mark.parametrize("form", FORMATS)
+async def test_an_invalid_record_stays_beside_the_file_until_it_comes_again(
+    form: str, tmp_path: Path
+) -> None:
+    world, target = World(6), tmp_path / f"v.{form}"
+    for own_id in ("v2", "v3"):
+        world.update(own_id, is_scan="perhaps")
+    world.now += 2 * LOOKBACK // timedelta(milliseconds=1)
+    world.create("late")
+    assert (await export_since(world.changes, target, SINCE)).invalid == 2
+    report = await export_since(world.changes, target, "last")
+    assert (report.rows, report.invalid, report.report.invalid) == (5, 2, 0)
+    assert [line["id"] for line in lines(target.with_name(f"v.{form}.invalid.jsonl"))] == [
+        "v2",
+        "v3",
+    ]
+    world.update("v3", is_scan=True)
+    report = await export_since(world.changes, target, "last")
+    assert (report.rows, report.invalid) == (6, 1)
+    world.update("v2", is_scan=True)
+    report = await export_since(world.changes, target, "last")
+    assert (report.rows, report.invalid, report.invalid_path) == (7, 0, None)
+    assert names(tmp_path) == [f"v.{form}", f"v.{form}.since.json"]
+
+
+async def test_a_run_that_ended_when_invalid_records_were_in_place_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, target = World(6), tmp_path / "v.csv"
+    world.update("v2", is_scan="perhaps")
+
+    def stop(*_: Any) -> None:
+        raise KeyError("stop")
+
+    with monkeypatch.context() as broken, pytest.raises(KeyError):
+        broken.setattr("harbour_async.export._since._save", stop)
+        await export_since(world.changes, target, SINCE)
+    report = await export_since(world.changes, target, SINCE)
+    assert (report.rows, report.invalid, report.runs) == (5, 1, 2)
+
+
 async def test_a_row_of_the_file_that_is_later_than_the_change_read_stays(tmp_path: Path) -> None:
     world, target = World(3), tmp_path / "v.jsonl"
     await export_since(world.changes, target, SINCE)
