@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -49,7 +50,7 @@ class _Known:
 
 @define
 class _Export:
-    """A file of JSON lines; ``kind`` is known from its first line, None if it is empty."""
+    """A file of JSON lines; ``kind`` is known from its first record, None if it has none."""
 
     path: Path
     file: BinaryIO
@@ -57,16 +58,19 @@ class _Export:
     number: int = 1
 
     def __attrs_post_init__(self) -> None:
-        self.first = self.file.readline()
+        # Editors and shells of Windows put a byte order mark at the beginning.
+        self.first = self.file.readline().removeprefix(BOM_UTF8)
+        while self.first and not self.first.strip():
+            self.first, self.number = self.file.readline(), self.number + 1
 
     @property
     def kind(self) -> type[Any] | None:
-        fields = self._object(self.first) if self.first.strip() else {}
+        fields = self._object(self.first) if self.first else {}
         for name, kind in _KINDS.items():
-            if fields.get(name) is not None:
+            if name in fields:
                 return kind
         if fields:
-            raise ConfigurationError(f"{self.path}, line 1: no id of a record")
+            raise self._unreadable("no id of a record")
         return None
 
     def records(self, kind: type[Any]) -> Iterator[_Known]:
@@ -75,9 +79,12 @@ class _Export:
             if line.strip():
                 fields = self._object(line)
                 try:
-                    yield _Known(decode_record(kind, line), fields.keys())
+                    record = decode_record(kind, line)
                 except DecodeError as error:
                     raise self._unreadable(str(error)) from None
+                if kind is WebhookEvent and record.event_id is None:
+                    raise self._unreadable("no event_id, so the event cannot be compared")
+                yield _Known(record, fields.keys())
             line, self.number = self.file.readline(), self.number + 1
 
     def _object(self, line: bytes) -> dict[str, Any]:
@@ -105,7 +112,11 @@ def diff(old: Path, new: Path | None, *, as_json: bool) -> int:
             kind = mine.kind
             if new is not None:
                 other = _Export(new, stack.enter_context(new.open("rb")))
-                kind = kind or other.kind or Verification
+                theirs = other.kind
+                if kind and theirs and kind is not theirs:
+                    what = f"{kind.__name__} and {theirs.__name__}"
+                    raise ConfigurationError(f"{old} and {new} are not exports of one kind: {what}")
+                kind = kind or theirs or Verification
                 remote: Any = other.records(kind)
             else:
                 remote = await stack.enter_async_context(_live(key, kind, old))

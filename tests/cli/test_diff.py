@@ -106,6 +106,8 @@ async def test_two_spellings_of_one_time_are_equal(shell: Shell, tmp_path: Path)
         (['{"verification_id": "a"}', '{"verification_id": "a", "is_scan": 7}'], "$.is_scan"),
         (['{"verification_id": "a"}'] * 2, "local item 2"),
         (['{"webhook_id": "w", "event_id": "e"}'], "--against"),
+        (["", '{"webhook_id": "w", "event_id": null}'], "--against"),
+        (["", '{"status": 1}'], "line 2"),
         ([], "empty"),
     ],
 )
@@ -118,6 +120,38 @@ async def test_a_file_that_cannot_be_compared_exits_with_2(
     assert (done.code, done.out) == (2, b"")
     [line] = done.err.splitlines()
     assert words in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('{"webhook_id": "w", "event_id": "e"}', '{"webhook_id": "w"}', "WebhookEvent and Webhook"),
+        ('{"webhook_id": "w"}', '{"verification_id": "v"}', "Webhook and Verification"),
+        ('{"webhook_id": "w", "event_id": null}', "", "line 1: no event_id"),
+    ],
+)
+async def test_exports_that_cannot_be_compared_exit_with_2(
+    shell: Shell, tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    (tmp_path / "old.jsonl").write_text(old)
+    (tmp_path / "new.jsonl").write_text(new)
+    for first, second in (("old", "new"), ("new", "old")):
+        done = await shell.run(
+            "diff", str(tmp_path / f"{first}.jsonl"), "--against", str(tmp_path / f"{second}.jsonl")
+        )
+        assert (done.code, done.out) == (2, b"")
+        for word in words.split(" and "):
+            assert word in done.err
+
+
+async def test_blank_lines_and_a_byte_order_mark_are_skipped(shell: Shell, tmp_path: Path) -> None:
+    old = tmp_path / "old.jsonl"
+    records = await exported(shell, old, "webhooks")
+    for before in (b"\xef\xbb\xbf", b"\n \r\n", b"\xef\xbb\xbf\n"):
+        write(old, records)
+        old.write_bytes(before + old.read_bytes() + b"\n")
+        done = await shell.run("diff", str(old))
+        assert (done.code, done.err) == (0, "harbour: equal\n")
 
 
 async def test_failures_exit_with_2(shell: Shell, tmp_path: Path) -> None:
