@@ -20,8 +20,10 @@ from harbour_async.cli._export_jobs import (
     Job,
     What,
     jobs_of,
+    make_folder,
     names_of,
     since_when,
+    targets_of,
 )
 from harbour_async.cli._listing import metadata_of, plural
 from harbour_async.cli._progress import Progress
@@ -96,7 +98,7 @@ def export(
         None if fields is None else names_of(fields), names_of(exclude or ""), max_items, restart,
     )  # fmt: skip
     if manifest is not None:
-        _check_manifest(manifest, out)
+        _check_manifest(manifest, wanted)
     key = None if sandbox is not None else ask_for_key()
     outcome = _Outcome()
 
@@ -110,11 +112,16 @@ def export(
     raise typer.Exit(_run.run(main, kept=lambda: "\nharbour: ".join(outcome.notes)))
 
 
-def _check_manifest(manifest: Path, out: str) -> None:
+def _check_manifest(manifest: Path, wanted: ExportOptions) -> None:
     """Refuse at once what could only fail when everything has been exported."""
-    files_at(manifest)
-    if os.path.realpath(manifest) == os.path.realpath(out):
-        raise ConfigurationError(f"--manifest {manifest} would replace the export: name another")
+    targets = targets_of(wanted).values()
+    if wanted.what is What.ALL:  # the manifest may be in its folder
+        make_folder(Path(wanted.out))
+    path = files_at(manifest).target
+    if any(target != "-" and path in files_at(target) for target in targets):
+        raise ConfigurationError(
+            f"--manifest {manifest} would replace a file of the export: name another"
+        )
 
 
 @asynccontextmanager

@@ -63,20 +63,27 @@ class ExportOptions:
             raise ConfigurationError("all makes several files: --out names a folder for them")
 
 
-def jobs_of(wanted: ExportOptions, harbour: HarbourSession, progress: Progress) -> dict[str, Job]:
-    """The exports to run side by side, by the name that they are shown with."""
+def targets_of(wanted: ExportOptions) -> dict[str, str]:
+    """The files to write, by the names of their listings."""
     if wanted.what is not What.ALL:
-        return {wanted.what.value: _job(wanted.what.value, wanted, harbour, progress)}
+        return {wanted.what.value: wanted.out}
     form = wanted.format or "jsonl"
     if form not in FORMATS:
         raise ConfigurationError(f"--format must be one of {', '.join(FORMATS)}, not {form!r}")
-    folder = Path(wanted.out)
-    parts = {name: _part(wanted, name, folder / f"{name}.{form}") for name in _RECORDS}
-    make_folder(folder)
+    return {name: str(Path(wanted.out) / f"{name}.{form}") for name in _RECORDS}
+
+
+def jobs_of(wanted: ExportOptions, harbour: HarbourSession, progress: Progress) -> dict[str, Job]:
+    """The exports to run side by side, by the name that they are shown with."""
+    targets = targets_of(wanted)
+    if wanted.what is not What.ALL:
+        return {name: _job(name, wanted, harbour, progress) for name in targets}
+    parts = {name: _part(wanted, name, target) for name, target in targets.items()}
+    make_folder(Path(wanted.out))
     return {name: _job(name, part, harbour, progress) for name, part in parts.items()}
 
 
-def _part(wanted: ExportOptions, name: str, target: Path) -> ExportOptions:
+def _part(wanted: ExportOptions, name: str, target: str) -> ExportOptions:
     """The options for one listing of ``all``: those of the fields that its records have."""
     every = {n: choose(record).names for n, record in _RECORDS.items()}
     for asked in (*(wanted.fields or ()), *wanted.exclude):
@@ -85,7 +92,7 @@ def _part(wanted: ExportOptions, name: str, target: Path) -> ExportOptions:
     own = every[name]
     fields = None if wanted.fields is None else [f for f in wanted.fields if f in own]
     exclude = [f for f in wanted.exclude if f in own]
-    return evolve(wanted, what=What(name), out=str(target), fields=fields, exclude=exclude)
+    return evolve(wanted, what=What(name), out=target, fields=fields, exclude=exclude)
 
 
 def make_folder(folder: Path) -> None:

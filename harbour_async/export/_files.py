@@ -60,6 +60,12 @@ class Files:
         """The checkpoint of incremental exports; stays beside the target."""
         return self._beside(".since.json")
 
+    def __contains__(self, path: Path) -> bool:
+        return path in {
+            self.target, self.spool, self.invalid_spool, self.invalid, self.checkpoint,
+            self.partial, self.lock, self.since,
+        }  # fmt: skip
+
     def discard(self) -> None:
         """Remove what an unfinished export kept. The checkpoint goes first, because the other files
         are only read if there is one."""

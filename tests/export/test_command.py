@@ -198,7 +198,8 @@ def test_a_manifest_that_cannot_be_written_is_refused_before_anything_is_sent(
     for manifest, problem in (
         (tmp_path / "none" / "m.json", "does not exist: make it first"),
         (tmp_path, "is a folder"),
-        (tmp_path / "v.csv", "would replace the export"),
+        (tmp_path / "v.csv", "would replace a file of the export"),
+        (tmp_path / "v.csv.checkpoint", "would replace a file of the export"),
     ):
         code, _, err = exported(
             "verifications", "--out", out, "--sandbox", "1", "--manifest", str(manifest)
@@ -206,6 +207,16 @@ def test_a_manifest_that_cannot_be_written_is_refused_before_anything_is_sent(
         assert code == 2
         assert problem in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_may_be_in_the_folder_of_all_but_not_replace_a_listing(
+    tmp_path: Path, exported: Exported
+) -> None:
+    folder = tmp_path / "all"
+    for manifest, code in ((folder / "webhooks.jsonl", 2), (folder / "m.json", 0)):
+        args = ("all", "--out", str(folder), "--sandbox", "1", "--manifest", str(manifest))
+        assert exported(*args)[0] == code
+    assert names(folder) == ["m.json", "verifications.jsonl", "webhooks.jsonl"]
 
 
 def test_a_file_that_cannot_be_written_is_no_failure_of_the_host(exported: Exported) -> None:
