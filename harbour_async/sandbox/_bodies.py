@@ -63,11 +63,13 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
         raise UnreadableError from error
     if not content:
         raise InvalidError(objection("missing", ("body",), "Field required", input=None))
+    body: Any
     try:
-        body = text = content.decode()
         # FastAPI passes a body of any other type on as text.
-        if _JSON.fullmatch(request.content_type):
-            body = json.loads(text)
+        if not _JSON.fullmatch(request.content_type):
+            body = content.decode()
+        else:
+            body = json.loads(content)  # in UTF-8, with or without a mark, or in UTF-16 or 32
             # NaN, numbers out of range and lone surrogates could not be sent back as JSON.
             json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:

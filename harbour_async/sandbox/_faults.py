@@ -70,9 +70,12 @@ def fail(status: int, headers: Mapping[str, str], body: Any, style: Errors) -> E
 
     async def effect(_request: web.Request, _serve: Serve) -> web.StreamResponse:
         if body is None:
-            return error(status, style, headers=headers)
-        typed = {"Content-Type": content_type, **headers}
-        return web.Response(status=status, headers=typed, body=content)
+            response = error(status, style)
+        else:
+            typed = {"Content-Type": content_type}
+            response = web.Response(status=status, headers=typed, body=content)
+        response.headers.update(headers)  # replaces those of the same name in any letter case
+        return response
 
     return effect
 

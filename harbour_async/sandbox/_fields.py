@@ -38,5 +38,7 @@ def _rule(name: str, value: Any) -> tuple[bool, str]:
     if name in VERIFICATIONS.fields:
         return value is None or isinstance(value, str | int | float), "a text, a number or None"
     if name == "verification_metadata":
-        return value is None or isinstance(value, dict), "a dict or None"
+        # Names that are no texts could not be found: JSON spells them as texts.
+        good = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+        return value is None or good, "a dict with texts for names, or None"
     return True, ""

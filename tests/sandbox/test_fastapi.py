@@ -241,6 +241,16 @@ async def test_other_content_types_of_json_are_accepted(client: Client, kind: st
     assert len(webhook["event_types"]) == 4
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+async def test_a_body_of_json_may_have_any_unicode_encoding(client: Client, encoding: str) -> None:
+    data = '{"destination_url": "https://x.org/é"}'.encode(encoding)
+    headers = {"Content-Type": "application/json"}
+    reply = await client.send("POST", "/webhooks", data=data, headers=headers)
+    assert reply.status == 200
+    webhook = (await client.get(f"/webhooks/{reply.json['webhook_id']}")).json
+    assert webhook["destination_url"] == "https://x.org/é"
+
+
 @pytest.mark.parametrize("method", ["PATCH", "POST", "HEAD"])
 async def test_an_unknown_method_is_405_and_lists_the_allowed_ones(
     client: Client, method: str

@@ -89,6 +89,14 @@ async def test_a_scripted_failure_applies_to_the_next_requests_that_match(client
     assert (await client.send("DELETE", f"/verifications/{key}")).status == 200
 
 
+@pytest.mark.parametrize("body", [None, "<p>", {"a": 1}])
+async def test_a_header_of_a_failure_replaces_that_of_the_answer(body: Any) -> None:
+    async with serving() as client:
+        client.sandbox.fail(502, headers={"content-type": "text/plain"}, body=body)
+        reply = await client.get("/webhooks")
+        assert reply.headers.getall("Content-Type") == ["text/plain"]
+
+
 @pytest.mark.parametrize(
     ("body", "content", "content_type"),
     [
@@ -203,7 +211,8 @@ async def test_an_updated_record_keeps_its_place_and_is_the_last_changed(client:
     [
         {"created_at": None}, {"created_at": "2023"}, {"created_at": 10**30}, {"updated_at": 1.5},
         {"verification_id": None}, {"verification_id": ""}, {"status": 5}, {"is_scan": []},
-        {"verification_metadata": "a"}, {"latest_response": object()}, {"status": "\ud800"},
+        {"verification_metadata": "a"}, {"verification_metadata": {1: "a"}},
+        {"latest_response": object()}, {"status": "\ud800"},
     ],
 )  # fmt: skip
 async def test_a_value_that_cannot_be_stored_or_sent_changes_nothing(
