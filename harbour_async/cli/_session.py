@@ -31,6 +31,8 @@ def ask_for_key() -> str | None:
         key = getpass.getpass(f"API key for {host} (not shown): ", stream=sys.stderr)
     except EOFError:
         key = ""
+    except UnicodeError:  # bytes of another encoding than the terminal's
+        raise ConfigurationError("the API key must be printable ASCII text") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     if not key:

@@ -73,7 +73,7 @@ class Shell:
             start_new_session=True, preexec_fn=_take_terminal,
         )  # fmt: skip
         os.close(theirs)
-        shown = await asyncio.to_thread(_answered, ours, typed.encode())
+        shown = await asyncio.to_thread(_answered, ours, os.fsencode(typed))
         code = await process.wait()
         return Done(code, shown, "")
 

@@ -267,6 +267,13 @@ async def test_the_key_is_asked_for_at_a_terminal_and_not_shown(shell: Shell) ->
     assert b"API key for 127.0.0.1" in prompt
 
 
+async def test_a_key_in_another_encoding_than_the_terminals_is_a_usage_error(shell: Shell) -> None:
+    done = await shell.at_terminal("webhooks", "list", typed="\udcff\n", HARBOUR_API_KEY="")
+    assert done.code == 2
+    assert b"must be printable ASCII text" in done.out
+    assert b"Traceback" not in done.out
+
+
 async def test_without_a_terminal_a_missing_key_is_a_usage_error(shell: Shell) -> None:
     done = await shell.run("webhooks", "list", HARBOUR_API_KEY="")
     assert (done.code, done.out) == (2, b"")
