@@ -119,6 +119,15 @@ async def test_three_runs_follow_changes_and_deletions(
     assert len(set(events)) == len(events) == 6
 
 
+async def test_events_as_the_guide_shows_them_have_no_id(
+    sandbox: Sandbox, warehouse: Warehouse
+) -> None:
+    rows = [{"webhook_id": "w", "event_datetime": "2023-05-04T21:33:03.023949"}]
+    sandbox.fail(200, body={"items": rows, "total": 1}, path="/webhooks/*/events", times=None)
+    await warehouse.load(sandbox)
+    assert warehouse.rows("webhook_events", "webhook_id", "event_id") == [("w", None)] * 2
+
+
 async def test_a_full_run_follows_runs_that_had_no_verification_to_load(
     warehouse: Warehouse,
 ) -> None:

@@ -28,11 +28,7 @@ def arrow() -> Any:
 
 
 def schema(columns: Columns) -> Any:
-    """The Arrow schema: timestamps in UTC, dictionary strings for enums, JSON text for objects.
-
-    Only the first column, which is the id that every record has, is not nullable: the guide shows
-    events without an ``event_id``.
-    """
+    """The Arrow schema: timestamps in UTC, dictionary strings for enums, JSON text for objects."""
     pa = arrow()
     types = {
         ColumnKind.TEXT: pa.string(),
@@ -44,7 +40,7 @@ def schema(columns: Columns) -> Any:
     }
 
     def typed(column: Column) -> Any:
-        return pa.field(column.name, types[column.kind], nullable=column is not columns.chosen[0])
+        return pa.field(column.name, types[column.kind], nullable=column is not columns.required)
 
     return pa.schema([typed(column) for column in columns.chosen])
 

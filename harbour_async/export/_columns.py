@@ -61,6 +61,11 @@ class Columns:
     def own_id(self) -> str:
         return "event_id" if "event_id" in self._known else self.chosen[0].name
 
+    @property
+    def required(self) -> Column:
+        """The only one that is never null. The guide shows events without an ``event_id``."""
+        return self.chosen[0]
+
     def line(self, record: Any) -> bytes:
         """A record as one line of JSON, without the fields that were not chosen."""
         if not isinstance(record, self.record):

@@ -131,7 +131,6 @@ def harbour_source(
 
     @dlt.resource(
         name="webhook_events",
-        primary_key=("webhook_id", "event_id"),
         write_disposition="replace",
         columns=_hints(choose(WebhookEvent)),
         max_table_nesting=0,
@@ -202,7 +201,7 @@ def _hints(columns: Columns, *, deletable: bool = False) -> Any:
     hints: dict[str, Any] = {
         column.name: {
             "data_type": "json" if column.name == EXTRA else _TYPES[column.kind],
-            "nullable": column.name != columns.own_id,
+            "nullable": column is not columns.required,
         }
         for column in columns.chosen
     }
