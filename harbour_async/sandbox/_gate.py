@@ -54,6 +54,8 @@ class Gate:
         wait = self._window.wait(arrival.time, options.rate_limit, options.per)
         _current.set(arrival)
         await _call(self.callbacks, arrival)
+        if seconds := self._latency():
+            await asyncio.sleep(seconds)
         if wait is not None:
             self.rejections += 1
             response: web.StreamResponse = _answers.too_many(
@@ -74,8 +76,6 @@ class Gate:
         self, arrival: Arrival, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
         async def serve() -> web.StreamResponse:
-            if seconds := self._latency():
-                await asyncio.sleep(seconds)
             return await self._serve(request, handler)
 
         for fault in self.faults:

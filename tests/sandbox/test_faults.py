@@ -164,6 +164,11 @@ async def test_a_delay_holds_back_one_answer_and_latency_all(client: Client) -> 
     assert await seconds() < 0.3
     client.sandbox.latency = (0.1, 0.11)
     assert await seconds() >= 0.1
+    client.sandbox.fail(503)
+    assert await seconds() >= 0.1
+    client.sandbox.rate_limit = 1
+    assert await seconds() >= 0.1
+    assert client.sandbox.rejections == 1
 
 
 async def test_callbacks_change_the_list_before_the_request_is_served(client: Client) -> None:
