@@ -234,7 +234,10 @@ class Budget:
         self, loop: asyncio.AbstractEventLoop, priority: Priority, deadline: float | None
     ) -> Slot:
         waiter: asyncio.Future[Slot] = loop.create_future()
+        # Not `asyncio.timeout`: that cancels the task, perhaps in the very tick of the grant. A
+        # timer that finds the waiter granted does nothing.
         timer = None if deadline is None else loop.call_at(deadline, self._expire, waiter)
+        # In line first: the dispatcher ends when it finds that nobody waits.
         self._lanes.push(priority, waiter, deadline)
         self._dispatcher.start(priority)
         try:

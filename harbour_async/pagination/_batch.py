@@ -38,6 +38,8 @@ class Batch(Generic[T]):
     ) -> None:
         self.rows: int = len(rows)
         self.error: BaseException | None = None
+        # A function may give nothing for a record, so records given and rows passed differ, and a
+        # token has to count rows. Once n records have been given, `_ends[n - 1]` rows are passed.
         self._ends: Sequence[int] = range(1, self.rows + 1)
         self._invalid: list[int] = []  # how many rows are passed once each of these has been
         if invalid:

@@ -65,6 +65,7 @@ class Prefetcher(Generic[T]):
 
         None if another task has dropped it meanwhile, because it closed the walk.
         """
+        # It stays in the queue while it is awaited, so that `drop` reaches it.
         _, answer = self._queue[0]
         try:
             fetched = await answer
@@ -81,6 +82,7 @@ class Prefetcher(Generic[T]):
 
     def drop(self) -> None:
         """Cancel whatever is on its way. Nothing is sent after this returns."""
+        # `cancel` only asks: a request holds its slot and its connection until its task has run.
         for _, answer in self._queue:
             if answer.cancel():
                 self._stopping.add(answer)
@@ -94,6 +96,7 @@ class Prefetcher(Generic[T]):
             await asyncio.wait(list(self._stopping))
 
     async def _ask(self, window: Window, number: int, alone: bool) -> Fetched[T]:
+        # Counted here and not in `send`: what was dropped before its task ran was never sent.
         self.sent += 1
         return Fetched(window, number, alone, await self._fetch(window.page, window.size))
 
